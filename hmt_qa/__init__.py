@@ -1,0 +1,1 @@
+"""hmt-qa: question answering over long documents with a Hierarchical Memory Transformer."""

@@ -1,0 +1,147 @@
+"""Everything that can go wrong, as one tree; each error keeps the value that caused it and says the remedy.
+
+HmtQaError
+├── FileProblem                 this input cannot be read; the rest of a batch goes on
+│   ├── FileMissing             no such file, or no permission
+│   ├── UnsupportedFile         no reader for this kind, or binary content
+│   ├── EncryptedFile           a password is needed, or the one given is wrong
+│   ├── CorruptFile             the reader could not make sense of the bytes
+│   ├── EmptyFile               zero bytes, or zero pages
+│   └── NoTextFound             pages without a single character (a scan)
+├── LibraryProblem
+│   ├── UnknownDocument         no document with this id
+│   ├── NothingIngested         a question with nothing to ask it of
+│   ├── ModelMismatch           the memory was written by another model
+│   ├── DamagedMemory           stored bytes do not match their checksum
+│   ├── AlreadyIngesting        another live process owns this ingestion
+│   ├── LibraryBusy             the database stayed locked
+│   ├── LibraryUnusable         not a database of ours, or a newer schema
+│   └── StorageFull             the disk, or a quota, is full
+├── ModelProblem
+│   ├── ModelMissing            no checkpoint at this place
+│   ├── InvalidCheckpoint       files present, contents wrong
+│   └── ModelTooLarge           the model does not fit the memory of this machine
+└── QuestionProblem
+    ├── EmptyQuestion           nothing but white space
+    └── QuestionTooLong         more tokens than one segment holds
+"""
+
+from __future__ import annotations
+
+
+class HmtQaError(Exception):
+    """Base of all errors of this project.
+
+    `subject` is the value that caused it (a path, an id, a size), `remedy` one imperative sentence for the user.
+    """
+
+    def __init__(self, message: str, *, subject: object = None, remedy: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.subject = subject
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        """One line: what happened, then what to do."""
+        text = " ".join(f"{self.message} {self.remedy}".split())
+        return text
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Survive the trip between processes: the plain Exception protocol would drop the keywords."""
+        return _rebuild, (type(self), self.message, self.subject, self.remedy)
+
+
+def _rebuild(kind: type[HmtQaError], message: str, subject: object, remedy: str) -> HmtQaError:
+    return kind(message, subject=subject, remedy=remedy)
+
+
+class FileProblem(HmtQaError):
+    """This input cannot be read; the rest of a batch goes on."""
+
+
+class FileMissing(FileProblem):
+    """No such file, or no permission to read it."""
+
+
+class UnsupportedFile(FileProblem):
+    """No reader for this kind of file, or binary content where text was expected."""
+
+
+class EncryptedFile(FileProblem):
+    """A password is needed, or the one given is wrong."""
+
+
+class CorruptFile(FileProblem):
+    """The reader could not make sense of the bytes."""
+
+
+class EmptyFile(FileProblem):
+    """Zero bytes, or a container with zero pages."""
+
+
+class NoTextFound(FileProblem):
+    """Pages are there but not one character: a scan, most likely."""
+
+
+class LibraryProblem(HmtQaError):
+    """The stored documents and memories cannot do what was asked."""
+
+
+class UnknownDocument(LibraryProblem):
+    """No document with this id."""
+
+
+class NothingIngested(LibraryProblem):
+    """A question, and no document to ask it of."""
+
+
+class ModelMismatch(LibraryProblem):
+    """The memory was written by another model than the one asking."""
+
+
+class DamagedMemory(LibraryProblem):
+    """Stored bytes do not match their checksum."""
+
+
+class AlreadyIngesting(LibraryProblem):
+    """Another live process owns this ingestion."""
+
+
+class LibraryBusy(LibraryProblem):
+    """The database stayed locked for longer than the busy timeout."""
+
+
+class LibraryUnusable(LibraryProblem):
+    """Not a database of ours, or one with a newer schema."""
+
+
+class StorageFull(LibraryProblem):
+    """The disk, or a quota on it, is full."""
+
+
+class ModelProblem(HmtQaError):
+    """The model cannot be loaded."""
+
+
+class ModelMissing(ModelProblem):
+    """No checkpoint at this place."""
+
+
+class InvalidCheckpoint(ModelProblem):
+    """The files are there, their contents are not a checkpoint of ours."""
+
+
+class ModelTooLarge(ModelProblem):
+    """The model does not fit the memory of this machine."""
+
+
+class QuestionProblem(HmtQaError):
+    """The question cannot be asked as it is."""
+
+
+class EmptyQuestion(QuestionProblem):
+    """Nothing but white space."""
+
+
+class QuestionTooLong(QuestionProblem):
+    """More tokens than one segment holds."""

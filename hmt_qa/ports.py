@@ -1,0 +1,233 @@
+"""The Protocols that the outer folders implement; the core calls these and never names a concrete class."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Protocol
+
+from hmt_qa.types import (
+    Document,
+    EncodedText,
+    Hit,
+    IngestOptions,
+    IngestResult,
+    Job,
+    Page,
+    PageSpan,
+    Place,
+    Segment,
+    SourceFile,
+    StoredMemory,
+    StoredSegment,
+    TextBox,
+)
+
+
+class SourceText(Protocol):
+    """An opened file: iterating yields its pages in order, one at a time, so the whole text is never held."""
+
+    title: str
+    media_type: str
+    page_count: int
+
+    def __iter__(self) -> Iterator[Page]:
+        """Pages in order, numbered from 1. Raises `FileProblem` where the bytes cannot be read."""
+        ...
+
+
+class Reader(Protocol):
+    """Reads one kind of file. Entry point group `hmt_qa.readers`; constructed without arguments."""
+
+    name: str
+    suffixes: frozenset[str]
+
+    def open(self, path: Path, *, password: str | None = None) -> AbstractContextManager[SourceText]:
+        """Open `path`; raises `EncryptedFile`, `CorruptFile`, `EmptyFile` or `UnsupportedFile`."""
+        ...
+
+
+class Ingestion(Protocol):
+    """One owned ingestion: the exclusive right to append segments to the memory of one file's content."""
+
+    job_id: int
+    committed_state_ids: Sequence[str]
+    """Hash-chain ids (hex) of the segments already committed by an earlier, interrupted run."""
+
+    def tail(self, count: int) -> bytes:
+        """The last `count` (or fewer) committed memory rows, raw bytes in order."""
+        ...
+
+    def truncate(self, segments: int) -> None:
+        """Drop committed segments from number `segments` on: the file's text changed there."""
+        ...
+
+    def commit(self, segment: Segment, *, memory_row: bytes, state_id: str, pages: Sequence[Page]) -> Job:
+        """Store the next segment, the pages that begin in it and the progress they stand for, in one transaction."""
+        ...
+
+    def finish(self) -> Document:
+        """Make the memory complete and point the document at it, in one transaction; the old memory goes."""
+        ...
+
+    def fail(self, error: str) -> None:
+        """Record why the file cannot be read and drop what was committed."""
+        ...
+
+    def interrupt(self) -> None:
+        """Give up ownership and keep what was committed, for a later run."""
+        ...
+
+
+class Library(Protocol):
+    """Documents, their text and their memories. Every method raises `LibraryProblem` subclasses only."""
+
+    def documents(self, *, collection: str | None = None) -> Sequence[Document]:
+        """All readable documents, oldest first."""
+        ...
+
+    def document(self, document_id: str) -> Document:
+        """One document; raises `UnknownDocument`."""
+        ...
+
+    def find(self, *, collection: str, path: str) -> Document | None:
+        """The document of this path in this collection, if any."""
+        ...
+
+    def rename(self, document_id: str, title: str) -> Document:
+        """Give a document another title."""
+        ...
+
+    def remove(self, document_id: str) -> Document:
+        """Delete a document and, when no other shares it, its memory, text and index rows; returns what it was."""
+        ...
+
+    def pages(self, document_id: str) -> Sequence[PageSpan]:
+        """The pages of a document in order."""
+        ...
+
+    def text(self, document_id: str, char_start: int, char_end: int) -> str:
+        """The document's text at a span."""
+        ...
+
+    def boxes(self, document_id: str, page: int) -> Sequence[TextBox]:
+        """Word boxes of one page, empty where the format has none."""
+        ...
+
+    def segments(self, places: Sequence[Place]) -> Sequence[StoredSegment]:
+        """The segments at `places`, in the order asked."""
+        ...
+
+    def memory(self, document_id: str) -> StoredMemory:
+        """All memory rows of a document, checked against their checksums; raises `DamagedMemory`."""
+        ...
+
+    def memory_state(self, document_id: str) -> tuple[str, str]:
+        """(model_id, state_id) of a document's memory, without reading its rows."""
+        ...
+
+    def keyword_search(self, query: str, *, documents: Sequence[str], top: int) -> Sequence[Hit]:
+        """Places by BM25 over the words of a natural-language `query`, best first."""
+        ...
+
+    def begin(
+        self,
+        source: SourceFile,
+        *,
+        reader: str,
+        title: str,
+        media_type: str,
+        pages_total: int,
+        model_id: str,
+        setting: str,
+        dtype: str,
+        hidden: int,
+    ) -> Ingestion:
+        """Own the ingestion of `source`, new or interrupted; raises `AlreadyIngesting` while another process does.
+
+        `setting` names device, dtype, attention and shapes: memories are bit-identical only under the same one.
+        Where an earlier run was interrupted under another `setting`, the later one is recorded and goes on.
+        """
+        ...
+
+    def adopt(self, source: SourceFile, *, reader: str, model_id: str, title: str) -> Document | None:
+        """Point `source` at a complete memory of the same bytes by the same reader and model, if one is stored."""
+        ...
+
+    def jobs(self, *, limit: int = 100) -> Sequence[Job]:
+        """Ingestions, newest first."""
+        ...
+
+    def report_failure(self, source: SourceFile, error: str) -> Job:
+        """Record an input that failed before it could begin (unreadable, encrypted), for whoever observes jobs."""
+        ...
+
+    def close(self) -> None:
+        """Release the database."""
+        ...
+
+
+ProgressObserver = Callable[[Job], None]
+
+
+class MemoryReader(Protocol):
+    """The model as ingestion sees it: segments in, memory rows out."""
+
+    model_id: str
+    segment_length: int
+    hidden: int
+
+    @property
+    def dtype(self) -> str:
+        """Name of the memory rows' number format: `float32` or `bfloat16`."""
+        ...
+
+    @property
+    def setting(self) -> str:
+        """Device, dtype, attention and shapes in one line; equal settings give bit-equal memories."""
+        ...
+
+    def encode(self, text: str) -> EncodedText:
+        """Tokens of `text`; special-token spellings in it are ordinary text."""
+        ...
+
+    def first_state_id(self) -> str:
+        """The chain's id before any segment (hex)."""
+        ...
+
+    def next_state_id(self, state_id: str, token_ids: Sequence[int]) -> str:
+        """The chain's id after reading `token_ids` in `state_id` (hex)."""
+        ...
+
+    def read(self, segments: Iterable[Segment], *, committed: int, tail: bytes) -> Iterator[tuple[Segment, bytes]]:
+        """Read a document on from segment number `committed`.
+
+        `segments` yields every segment from number 0; those before `committed` only fill the fixed shapes.
+        `tail` holds the last min(committed, `recall_window`) memory rows. Yields each new segment with its row's bytes.
+        """
+        ...
+
+    @property
+    def recall_window(self) -> int:
+        """How many of the newest memories ingestion attends to (N)."""
+        ...
+
+
+class Ingestor(Protocol):
+    """From paths to stored memories. Entry point group `hmt_qa.ingestors`; constructed without arguments."""
+
+    def ingest(
+        self,
+        paths: Sequence[Path],
+        *,
+        options: IngestOptions,
+        library: Library,
+        engine: MemoryReader,
+        on_progress: ProgressObserver,
+    ) -> Iterator[IngestResult]:
+        """Read every file under `paths` in order, yielding a result as each ends; one bad input never stops the rest.
+
+        `on_progress` is called after each committed segment with the job's stored counters.
+        """
+        ...

@@ -1,0 +1,287 @@
+"""The nouns of the domain; knows no tensors, no files and no SQL.
+
+Positions: characters count Unicode code points of the document's text, which is the texts of its pages joined
+without a separator; spans are half open, [start, end). Pages count from 1, segments from 0. Boxes are PDF points
+(1/72 inch) with the origin at the lower left of the page as shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextBox:
+    """Where a run of characters (a word) stands on its page; offsets count from the start of the page's text."""
+
+    char_start: int
+    char_end: int
+    left: float
+    bottom: float
+    right: float
+    top: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """One page as a reader yields it. `text` ends with a newline unless it is empty; `number` counts from 1.
+
+    `label` is what is printed on the page, or the line range where a file has lines and no pages.
+    `width` and `height` are in points, 0 where the format has no geometry.
+    """
+
+    number: int
+    label: str
+    text: str
+    width: float = 0.0
+    height: float = 0.0
+    boxes: Sequence[TextBox] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageSpan:
+    """Which characters of the document's text one page covers."""
+
+    number: int
+    label: str
+    char_start: int
+    char_end: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Segment:
+    """L tokens of a document, exactly placed. Segments partition the document's text: no gap, no overlap."""
+
+    number: int
+    token_ids: tuple[int, ...]
+    char_start: int
+    char_end: int
+    page_first: int
+    page_last: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceFile:
+    """One input as the tree walk found it; `path` is what the user will see again, `sha256` of its bytes in hex."""
+
+    path: str
+    collection: str
+    sha256: str
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Document:
+    """One readable entry of the library: its memory is complete."""
+
+    id: str
+    collection: str
+    path: str
+    title: str
+    media_type: str
+    sha256: str
+    size_bytes: int
+    pages: int
+    segments: int
+    tokens: int
+    characters: int
+    model_id: str
+    added_at: datetime
+
+
+class JobState(StrEnum):
+    """How far an ingestion is. `interrupted` jobs go on with the next `ingest` of the same file."""
+
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One ingestion as any process may observe it; counters only grow. `pages_total` is 0 while unknown."""
+
+    id: int
+    path: str
+    collection: str
+    state: JobState
+    pages_done: int
+    pages_total: int
+    segments_done: int
+    tokens_done: int
+    tokens_per_second: float
+    started_at: datetime
+    updated_at: datetime
+    error: str = ""
+    document: str = ""
+
+    @property
+    def fraction(self) -> float:
+        """Share of pages read, 0 to 1; exactly 1 only when done."""
+        if self.state is JobState.DONE:
+            return 1.0
+        return min(self.pages_done / self.pages_total, 0.999) if self.pages_total else 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """One segment of one document: what recall and the keyword index point at."""
+
+    document: str
+    segment: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredSegment:
+    """A segment as the library gives it back."""
+
+    place: Place
+    char_start: int
+    char_end: int
+    page_first: int
+    page_last: int
+    token_ids: tuple[int, ...]
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredMemory:
+    """All memory embeddings of one document as raw bytes: `rows` is (segments, hidden) little-endian `dtype`.
+
+    `state_id` is the head of the hash chain (hex), the key under which a loaded memory may be cached.
+    """
+
+    document: str
+    model_id: str
+    dtype: str
+    hidden: int
+    segments: int
+    state_id: str
+    rows: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hit:
+    """A place with a score; higher is better, the scale depends on who ranked."""
+
+    place: Place
+    score: float
+
+
+class Mode(StrEnum):
+    """How an answer is made: from the memory prompt alone, or with the recalled segments re-read word for word."""
+
+    MEMORY = "memory"
+    EVIDENCE = "evidence"
+
+
+class Ranking(StrEnum):
+    """Who ranks places."""
+
+    MEMORY = "memory"
+    KEYWORD = "keyword"
+    HYBRID = "hybrid"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchResult:
+    """One ranked place. `weight` is the cross-attention weight over all segments asked (they sum to 1);
+    ranks count from 1, 0 where that ranking did not return the place."""
+
+    rank: int
+    document: str
+    title: str
+    segment: int
+    page_first: int
+    page_last: int
+    page_label: str
+    char_start: int
+    char_end: int
+    score: float
+    weight: float
+    memory_rank: int
+    keyword_rank: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Citation:
+    """Where an answer stands: `quote` is exactly the document's text at [char_start, char_end)."""
+
+    document: str
+    title: str
+    page: int
+    page_label: str
+    char_start: int
+    char_end: int
+    quote: str
+    weight: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timings:
+    """Milliseconds from the question's arrival; `first_token` and `total` include what came before them."""
+
+    resume: float
+    recall: float
+    first_token: float
+    total: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What was answered, from where, how fast, by which model."""
+
+    text: str
+    answerable: bool
+    citations: tuple[Citation, ...]
+    timings_ms: Timings
+    model: str
+    mode: Mode
+
+
+class IngestStatus(StrEnum):
+    """What became of one input."""
+
+    INGESTED = "ingested"
+    UNCHANGED = "unchanged"
+    RESUMED = "resumed"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IngestResult:
+    """One input after `ingest`; `document` is empty and `error` says why where it failed."""
+
+    path: str
+    status: IngestStatus
+    document: str = ""
+    pages: int = 0
+    tokens: int = 0
+    segments: int = 0
+    seconds: float = 0.0
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IngestOptions:
+    """What to read and where to put it. `include` and `exclude` are gitignore-style globs on the relative path."""
+
+    collection: str = "default"
+    recursive: bool = True
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    password: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EncodedText:
+    """Token ids of a text with the half-open character span of each; a character cut over two tokens is in both."""
+
+    ids: Sequence[int]
+    spans: Sequence[tuple[int, int]]

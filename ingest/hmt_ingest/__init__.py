@@ -1,0 +1,1 @@
+"""Readers, tree walk and the pipeline from files to stored memories."""

@@ -1,0 +1,1 @@
+"""Recall kernels: torch definition, Triton, dispatch; knows tensors only."""

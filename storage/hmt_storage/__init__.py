@@ -1,0 +1,1 @@
+"""The library: documents, text and memories in SQL; knows bytes, not tensors."""
