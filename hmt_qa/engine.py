@@ -1,0 +1,248 @@
+"""The local engine: one model on one device that reads documents, summarises questions and writes answers.
+
+Shapes: B rows of a batch · N memories · D hidden size · T tokens.
+Weights load at first use, so that listing, deleting or finding a file unchanged never waits for them.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from tokenizers import Tokenizer
+
+from hmt_qa import chain
+from hmt_qa.model.checkpoint import Checkpoint
+from hmt_qa.types import EncodedText, Segment, StoredMemory
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from hmt_qa.model.hmt import HMTForCausalLM, ReadingState, Segments
+    from hmt_qa.model.machine import Machine
+
+SUMMARY_BATCH = 8  # segments a representation pass; aligned to segment numbers, so that a resumed run repeats it
+WIDTH_STEP = 64  # rows are padded to multiples of this: few shapes, little waste on short files
+
+
+class LocalEngine:
+    """Implements `hmt_qa.ports.MemoryReader` and what answering needs; safe to share between threads.
+
+    Args:
+        checkpoint: folder of a model (see `hmt_qa.model.checkpoint`).
+        device, dtype, attention: as in `Machine.choose`.
+    Raises `ModelMissing`, `InvalidCheckpoint`, `ModelTooLarge`.
+    """
+
+    def __init__(
+        self, checkpoint: Path, *, device: str = "auto", dtype: str = "auto", attention: str = "auto"
+    ) -> None:
+        self.checkpoint = Checkpoint.open(checkpoint)
+        self.model_id = self.checkpoint.model_id
+        self._choice = {"device": device, "dtype": dtype, "attention": attention}
+        self._lock = threading.RLock()
+
+    @cached_property
+    def machine(self) -> Machine:
+        """Device, number format and attention in use."""
+        from hmt_qa.model.machine import Machine
+
+        return Machine.choose(**self._choice)
+
+    @cached_property
+    def tokenizer(self) -> Tokenizer:
+        """The model's tokenizer; special-token spellings inside a document stay ordinary text."""
+        tokenizer = Tokenizer.from_file(str(self.checkpoint.find("tokenizer.json")))
+        tokenizer.encode_special_tokens = True
+        return tokenizer
+
+    @property
+    def model(self) -> HMTForCausalLM:
+        """The loaded model; the first call loads it."""
+        with self._lock:
+            return self._model
+
+    @cached_property
+    def _model(self) -> HMTForCausalLM:
+        from transformers.utils import logging
+
+        from hmt_qa.model.checkpoint import load_model
+
+        self.machine.require_room(self.checkpoint.parameters, what=self.model_id)
+        logging.disable_progress_bar()
+        model = load_model(self.checkpoint.directory, dtype=self.machine.dtype, attention=self.machine.attention)
+        return cast("HMTForCausalLM", model.to(self.machine.device))
+
+    @cached_property
+    def _sizes(self) -> tuple[int, int, int]:
+        from hmt_qa.model.config import HMTConfig
+
+        if self.checkpoint.config.get("model_type") != "hmt":
+            config = self.model.config  # a plain backbone: wrapped when loaded
+        else:
+            config = HMTConfig.from_pretrained(self.checkpoint.directory)
+        return config.segment_length, config.hidden_size, config.recall_window
+
+    @property
+    def segment_length(self) -> int:
+        """L, tokens."""
+        return self._sizes[0]
+
+    @property
+    def hidden(self) -> int:
+        """D, width of a memory row."""
+        return self._sizes[1]
+
+    @property
+    def recall_window(self) -> int:
+        """N, newest memories that ingestion attends to."""
+        return self._sizes[2]
+
+    @property
+    def dtype(self) -> str:
+        """Number format of memory rows."""
+        return self.machine.dtype_name
+
+    @property
+    def setting(self) -> str:
+        """All that the last bits of a memory depend on, beside model and text."""
+        return f"{self.machine.name} summary_batch={SUMMARY_BATCH} width_step={WIDTH_STEP}"
+
+    def encode(self, text: str) -> EncodedText:
+        """Tokens of `text` with their character spans."""
+        encoding = self.tokenizer.encode(text, add_special_tokens=False)
+        return EncodedText(ids=encoding.ids, spans=encoding.offsets)
+
+    def first_state_id(self) -> str:
+        """See `hmt_qa.chain`."""
+        return chain.first_state_id(self.model_id)
+
+    def next_state_id(self, state_id: str, token_ids: Sequence[int]) -> str:
+        """See `hmt_qa.chain`."""
+        return chain.next_state_id(state_id, token_ids, self.model_id)
+
+    def read(self, segments: Iterable[Segment], *, committed: int, tail: bytes) -> Iterator[tuple[Segment, bytes]]:
+        """Read on from segment number `committed`; yields each new segment with its memory row's bytes.
+
+        Representations are computed for `SUMMARY_BATCH` segments at a time, in groups that start at multiples of it:
+        a resumed run repeats the group that was cut, so every pass has the shape it had, and so has every bit.
+        """
+        import torch
+
+        bank_ND, before = self.rows(tail, self.hidden), ()
+        state: ReadingState | None = None
+        for group in _groups(segments, SUMMARY_BATCH):
+            if group[-1].number >= committed:
+                with torch.inference_mode():
+                    summaries_BD = self.model.represent(self._padded(group))
+                for segment, summary_D in zip(group, summaries_BD, strict=True):
+                    if segment.number >= committed:
+                        state = state or self._state(bank_ND, before)
+                        with torch.inference_mode():
+                            reading = self.model.read(self._padded([segment]), summary_D[None], state)
+                        state = self._trimmed(reading.state)
+                        yield segment, _bytes(reading.memory_BD[0])
+                    before = segment.token_ids
+            before = group[-1].token_ids
+
+    def rows(self, raw: bytes, hidden: int, dtype: str | None = None) -> Tensor:
+        """Memory rows (N, D) on this engine's device from raw little-endian bytes."""
+        import torch
+
+        kind = getattr(torch, dtype or self.dtype)
+        if not raw:
+            return torch.zeros(0, hidden, dtype=self.machine.dtype, device=self.machine.device)
+        flat = torch.frombuffer(bytearray(raw), dtype=kind).reshape(-1, hidden)
+        return flat.to(self.machine.device, self.machine.dtype)
+
+    def bank(self, stored: StoredMemory) -> Tensor:
+        """A stored memory's rows, (N, D)."""
+        return self.rows(stored.rows, stored.hidden, stored.dtype)
+
+    def summarise(self, question_ids: Sequence[int]) -> Tensor:
+        """S_q, (1, D): the question through the representation pass, read whole."""
+        import torch
+
+        with torch.inference_mode():
+            segments = self._padded_ids([question_ids])
+            return self.model.represent(segments, length=segments.ids_BW.shape[1])
+
+    def recall(self, summary_1D: Tensor, rows_ND: Tensor) -> tuple[Tensor, list[float]]:
+        """P_q, (1, D), and the weight of each of the N memories (they sum to 1)."""
+        import torch
+
+        from hmt_qa.model.memory import MemoryBank
+
+        with torch.inference_mode():
+            recalled = self.model.recall(summary_1D, MemoryBank.of(rows_ND))
+        return recalled.prompt_BD, cast("list[float]", recalled.weights_BN[0].tolist())
+
+    def generate(
+        self, prompt_1D: Tensor, ids: Sequence[int], *, max_new_tokens: int, stop_ids: Sequence[int]
+    ) -> Iterator[int]:
+        """Token ids of the greedy continuation of `[P ; ids]`, as they come; stop ids included."""
+        import torch
+
+        from hmt_qa.model import backbone
+        from hmt_qa.model.streaming import stream_ids
+
+        with torch.inference_mode():
+            ids_1T = torch.tensor([ids], device=self.machine.device)
+            embeds_1TD = self.model.prompt(prompt_1D, ids_1T)
+        return stream_ids(
+            lambda streamer, stopping: backbone.generate(
+                self.model.backbone,
+                embeds_1TD,
+                max_new_tokens=max_new_tokens,
+                stop_ids=stop_ids,
+                pad_id=stop_ids[0],
+                streamer=streamer,
+                stopping=[stopping],
+            )
+        )
+
+    def _state(self, bank_ND: Tensor, before: Sequence[int]) -> ReadingState:
+        from hmt_qa.model.hmt import ReadingState
+        from hmt_qa.model.memory import MemoryBank
+
+        k = self.model.config.sensory_length
+        sensory = self._padded_ids([before[-k:] if k else ()], width=k)
+        return ReadingState(MemoryBank.of(bank_ND), sensory)
+
+    def _trimmed(self, state: ReadingState) -> ReadingState:
+        """Only what the next step attends to: memory use does not grow with the document."""
+        from hmt_qa.model.hmt import ReadingState
+
+        return ReadingState(state.bank.newest(self.recall_window), state.sensory)
+
+    def _padded(self, group: Sequence[Segment]) -> Segments:
+        return self._padded_ids([segment.token_ids for segment in group])
+
+    def _padded_ids(self, rows: Sequence[Sequence[int]], *, width: int | None = None) -> Segments:
+        import torch
+
+        from hmt_qa.model.hmt import Segments
+
+        longest = max(len(row) for row in rows)
+        width = -(-longest // WIDTH_STEP) * WIDTH_STEP if width is None else width
+        ids_BW = torch.zeros(len(rows), width, dtype=torch.long)
+        for place, row in enumerate(rows):
+            ids_BW[place, : len(row)] = torch.tensor(row, dtype=torch.long)
+        lengths_B = torch.tensor([len(row) for row in rows])
+        return Segments(ids_BW.to(self.machine.device), lengths_B.to(self.machine.device))
+
+
+def _bytes(row_D: Tensor) -> bytes:
+    import torch
+
+    return row_D.contiguous().view(torch.uint8).cpu().numpy().tobytes()
+
+
+def _groups(segments: Iterable[Segment], size: int) -> Iterator[list[Segment]]:
+    iterator = iter(segments)
+    while group := list(islice(iterator, size)):
+        yield group

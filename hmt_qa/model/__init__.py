@@ -1,0 +1,1 @@
+"""The Hierarchical Memory Transformer around any causal language model; knows token ids and tensors only."""

@@ -1,0 +1,77 @@
+"""The one file that knows Hugging Face's model internals: embeddings, last hidden states, generation.
+
+Shapes: B batch · T tokens · D hidden size · V vocabulary.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+import torch
+from torch import Tensor
+from transformers import AutoModelForCausalLM, PreTrainedConfig, PreTrainedModel
+from transformers.generation.streamers import BaseStreamer
+
+
+def build_backbone(config: PreTrainedConfig, *, attention: str | None = None) -> PreTrainedModel:
+    """A causal language model of this shape with freshly initialised weights."""
+    keywords = {} if attention is None else {"attn_implementation": attention}
+    return cast(PreTrainedModel, AutoModelForCausalLM.from_config(config, **keywords))
+
+
+def position_limit(config: PreTrainedConfig) -> int | None:
+    """Longest sequence the backbone has learned positions for, or None where positions are computed or absent.
+
+    Rotary and recurrent models extrapolate without failing; only learned position tables (OPT, GPT-2) end hard.
+    """
+    if config.model_type in {"opt", "gpt2", "gpt_neo", "biogpt", "xglm"}:
+        return int(config.max_position_embeddings)
+    return None
+
+
+def embed(model: PreTrainedModel, ids_BT: Tensor) -> Tensor:
+    """Input embeddings E(x) of token ids, (B, T, D)."""
+    return cast(Tensor, model.get_input_embeddings()(ids_BT))
+
+
+def last_hidden(model: PreTrainedModel, embeds_BTD: Tensor) -> Tensor:
+    """Hidden states after the final norm, (B, T, D), causal, positions from 0; neither LM head nor KV cache runs.
+
+    No attention mask is passed: padding stands only on the right, where causality already hides it.
+    """
+    output = model.base_model(inputs_embeds=embeds_BTD, use_cache=False, return_dict=True)
+    return cast(Tensor, output.last_hidden_state)
+
+
+def logits(model: PreTrainedModel, hidden_BTD: Tensor) -> Tensor:
+    """Next-token logits, (B, T, V), from hidden states after the final norm."""
+    scores_BTV = model.get_output_embeddings()(hidden_BTD)
+    cap = getattr(model.config, "final_logit_softcapping", None)
+    return cast(Tensor, scores_BTV if not cap else torch.tanh(scores_BTV / cap) * cap)
+
+
+def generate(
+    model: PreTrainedModel,
+    embeds_1TD: Tensor,
+    *,
+    max_new_tokens: int,
+    stop_ids: Sequence[int],
+    pad_id: int,
+    streamer: BaseStreamer | None = None,
+    repetition_penalty: float = 1.0,
+    stopping: Any = None,
+) -> Tensor:
+    """Greedy continuation of a prompt given as embeddings; returns the new ids, (new,), without the prompt."""
+    ids_1T = cast(Any, model).generate(
+        inputs_embeds=embeds_1TD,
+        attention_mask=torch.ones(embeds_1TD.shape[:2], dtype=torch.long, device=embeds_1TD.device),
+        max_new_tokens=max_new_tokens,
+        do_sample=False,
+        eos_token_id=list(stop_ids),
+        pad_token_id=pad_id,
+        repetition_penalty=repetition_penalty,
+        streamer=streamer,
+        stopping_criteria=stopping,
+    )
+    return cast(Tensor, ids_1T[0])
