@@ -6,8 +6,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
+from itertools import pairwise
 
-from hmt_qa.types import StoredSegment
+from hmt_qa.types import PageSpan, StoredSegment
 
 QUOTE_CHARACTERS = 320
 _WORD = re.compile(r"\w+")
@@ -46,11 +47,17 @@ def sentences(text: str) -> list[tuple[int, int]]:
     """Spans of the sentences of `text`, trimmed of white space; together they hold every other character."""
     cuts = [0, *(match.end() for match in _SENTENCE_END.finditer(text)), len(text)]
     spans = []
-    for start, end in zip(cuts, cuts[1:], strict=False):
+    for start, end in pairwise(cuts):
         piece = text[start:end]
         if piece.strip():
             spans.append((start + len(piece) - len(piece.lstrip()), end - (len(piece) - len(piece.rstrip()))))
     return spans
+
+
+def page_at(pages: Sequence[PageSpan], character: int) -> PageSpan:
+    """The page that holds a character of the document."""
+    holding = [page for page in pages if page.char_start <= character < page.char_end]
+    return holding[0] if holding else pages[-1]
 
 
 def _words(text: str) -> list[str]:

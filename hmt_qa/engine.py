@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from tokenizers import Tokenizer
 
@@ -38,9 +38,7 @@ class LocalEngine:
     Raises `ModelMissing`, `InvalidCheckpoint`, `ModelTooLarge`.
     """
 
-    def __init__(
-        self, checkpoint: Path, *, device: str = "auto", dtype: str = "auto", attention: str = "auto"
-    ) -> None:
+    def __init__(self, checkpoint: Path, *, device: str = "auto", dtype: str = "auto", attention: str = "auto") -> None:
         self.checkpoint = Checkpoint.open(checkpoint)
         self.model_id = self.checkpoint.model_id
         self._choice = {"device": device, "dtype": dtype, "attention": attention}
@@ -70,18 +68,18 @@ class LocalEngine:
     def _model(self) -> HMTForCausalLM:
         from transformers.utils import logging
 
-        from hmt_qa.model.checkpoint import load_model
+        from hmt_qa.model.weights import load_model
 
         self.machine.require_room(self.checkpoint.parameters, what=self.model_id)
         logging.disable_progress_bar()
-        model = load_model(self.checkpoint.directory, dtype=self.machine.dtype, attention=self.machine.attention)
-        return cast("HMTForCausalLM", model.to(self.machine.device))
+        model = load_model(self.checkpoint, dtype=self.machine.dtype, attention=self.machine.attention)
+        return cast("HMTForCausalLM", cast(Any, model).to(self.machine.device))
 
     @cached_property
     def _sizes(self) -> tuple[int, int, int]:
         from hmt_qa.model.config import HMTConfig
 
-        if self.checkpoint.config.get("model_type") != "hmt":
+        if not self.checkpoint.is_hmt:
             config = self.model.config  # a plain backbone: wrapped when loaded
         else:
             config = HMTConfig.from_pretrained(self.checkpoint.directory)
@@ -133,7 +131,8 @@ class LocalEngine:
         """
         import torch
 
-        bank_ND, before = self.rows(tail, self.hidden), ()
+        bank_ND = self.rows(tail, self.hidden)
+        before: Sequence[int] = ()
         state: ReadingState | None = None
         for group in _groups(segments, SUMMARY_BATCH):
             if group[-1].number >= committed:

@@ -43,8 +43,7 @@ class HmtQaError(Exception):
 
     def __str__(self) -> str:
         """One line: what happened, then what to do."""
-        text = " ".join(f"{self.message} {self.remedy}".split())
-        return text
+        return " ".join(f"{self.message} {self.remedy}".split())
 
     def __reduce__(self) -> tuple[object, ...]:
         """Survive the trip between processes: the plain Exception protocol would drop the keywords."""

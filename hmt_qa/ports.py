@@ -174,9 +174,20 @@ ProgressObserver = Callable[[Job], None]
 class MemoryReader(Protocol):
     """The model as ingestion sees it: segments in, memory rows out."""
 
-    model_id: str
-    segment_length: int
-    hidden: int
+    @property
+    def model_id(self) -> str:
+        """Name and hash of the model: memories are bound to it."""
+        ...
+
+    @property
+    def segment_length(self) -> int:
+        """Tokens a segment."""
+        ...
+
+    @property
+    def hidden(self) -> int:
+        """Width of a memory row."""
+        ...
 
     @property
     def dtype(self) -> str:

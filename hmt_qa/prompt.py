@@ -30,15 +30,11 @@ class PromptFormat:
     @classmethod
     def of(cls, tokenizer: Tokenizer) -> PromptFormat:
         """The format this tokenizer can spell."""
-        marks = {mark: tokenizer.token_to_id(mark) for mark in (PASSAGE, QUESTION, ANSWER, UNANSWERABLE)}
-        if None not in marks.values():
-            return cls(
-                passage=(marks[PASSAGE],),
-                question=(marks[QUESTION],),
-                answer=(marks[ANSWER],),
-                stop=(tokenizer.token_to_id(END),),
-                unanswerable=marks[UNANSWERABLE],
-            )
+        marks = [tokenizer.token_to_id(mark) for mark in (PASSAGE, QUESTION, ANSWER, UNANSWERABLE, END)]
+        known = [mark for mark in marks if mark is not None]
+        if len(known) == len(marks):
+            passage, question, answer, unanswerable, end = known
+            return cls((passage,), (question,), (answer,), (end,), unanswerable)
 
         def spelt(words: str) -> tuple[int, ...]:
             return tuple(tokenizer.encode(words, add_special_tokens=False).ids)

@@ -1,100 +1,27 @@
-"""Checkpoints on disk: whole models, int8 rows, memory parameters beside a reference to their backbone.
-
-Only safetensors and JSON are read; nothing in a checkpoint is ever executed.
-"""
+"""A checkpoint's folder, looked at but not loaded: identity, size and form; imports no torch."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import Any, cast
 
-import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
-from torch import Tensor
-from transformers import AutoModelForCausalLM, PreTrainedModel
 
 from hmt_qa.errors import InvalidCheckpoint, ModelMissing
-from hmt_qa.model.config import HMTConfig
-from hmt_qa.model.hmt import HMTForCausalLM
 
 WEIGHTS = "model.safetensors"
 MEMORY_WEIGHTS = "memory.safetensors"
 BACKBONE_REFERENCE = "backbone.json"
-SCALE = ".row_scale"
-
-
-def quantise_rows(weight_RC: Tensor) -> tuple[Tensor, Tensor]:
-    """int8 rows and their float32 scales (R,): each row's largest magnitude becomes 127."""
-    weight_RC = weight_RC.float()
-    scale_R = weight_RC.abs().amax(dim=1).clamp(min=torch.finfo(torch.float32).tiny) / 127
-    return (weight_RC / scale_R[:, None]).round().to(torch.int8), scale_R
-
-
-def dequantise_rows(rows_RC: Tensor, scale_R: Tensor) -> Tensor:
-    """The float32 weight that int8 rows stand for."""
-    return rows_RC.float() * scale_R[:, None]
-
-
-def save_int8(model: HMTForCausalLM, directory: Path) -> None:
-    """Store matrices as int8 rows, everything else as float32; about a byte a parameter."""
-    directory.mkdir(parents=True, exist_ok=True)
-    tensors: dict[str, Tensor] = {}
-    for name, tensor in _untied(model).items():
-        if tensor.ndim == 2:
-            tensors[name], tensors[name + SCALE] = quantise_rows(tensor)
-        else:
-            tensors[name] = tensor.float().contiguous()
-    save_file(tensors, directory / WEIGHTS, metadata={"format": "pt", "weights": "int8-rows"})
-    model.config.save_pretrained(directory)
-
-
-def load_model(directory: Path, *, dtype: torch.dtype, attention: str) -> HMTForCausalLM:
-    """Load any of our three forms, or wrap a plain Hugging Face causal LM with an untrained memory.
-
-    Raises `ModelMissing` and `InvalidCheckpoint`.
-    """
-    settings: dict[str, Any] = {"dtype": dtype, "attn_implementation": attention, "local_files_only": True}
-    try:
-        if (directory / MEMORY_WEIGHTS).exists():
-            model = _beside_backbone(directory, settings)
-        elif _model_type(directory) != "hmt":
-            model = wrap(AutoModelForCausalLM.from_pretrained(directory, use_safetensors=True, **settings))
-        elif _is_int8(directory / WEIGHTS):
-            model = _from_int8(directory, settings)
-        else:
-            model = HMTForCausalLM.from_pretrained(directory, use_safetensors=True, **settings)
-    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as exc:
-        raise InvalidCheckpoint(
-            f"The model in {directory} cannot be loaded: {exc}.", subject=directory, remedy="Fetch or save it again."
-        ) from exc
-    return model.eval()
-
-
-def wrap(causal_lm: PreTrainedModel, **sizes: Any) -> HMTForCausalLM:
-    """HMT around a loaded backbone, its memory parameters as initialised; `sizes` go to `HMTConfig`."""
-    model = HMTForCausalLM(HMTConfig(backbone_config=causal_lm.config, **sizes))
-    model.backbone = causal_lm
-    return cast(HMTForCausalLM, model.to(dtype=causal_lm.dtype))
-
-
-def save_memory(model: HMTForCausalLM, directory: Path, *, backbone: Path) -> None:
-    """Store the memory parameters alone, beside a reference to the backbone's folder and its fingerprint."""
-    directory.mkdir(parents=True, exist_ok=True)
-    tensors = {name: tensor.contiguous() for name, tensor in model.memory.state_dict().items()}
-    save_file(tensors, directory / MEMORY_WEIGHTS, metadata={"format": "pt"})
-    reference = {"path": str(backbone.resolve()), "fingerprint": fingerprint(backbone)}
-    (directory / BACKBONE_REFERENCE).write_text(json.dumps(reference, indent=1) + "\n", encoding="utf-8")
-    model.config.save_pretrained(directory)
+INT8_ROWS = "int8-rows"
 
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """A checkpoint's folder, looked at but not loaded: no torch work happens here beyond reading headers."""
+    """What a folder holds. `model_id` is its name and a hash of weights, configuration and tokenizer."""
 
     directory: Path
     config: dict[str, Any]
@@ -119,6 +46,25 @@ class Checkpoint:
         name = directory.resolve().name
         return cls(directory, config, f"{name}@{fingerprint(*folders)[:16]}", parameters)
 
+    @property
+    def is_hmt(self) -> bool:
+        """False for a plain causal language model, which is wrapped with an untrained memory when loaded."""
+        return self.config.get("model_type") == "hmt"
+
+    @property
+    def memory_trained(self) -> bool:
+        """Whether T, the initial memory, Wq and Wk have been trained."""
+        return bool(self.config.get("memory_trained"))
+
+    @property
+    def is_int8(self) -> bool:
+        """Whether matrices are stored as int8 rows."""
+        path = self.directory / WEIGHTS
+        if not path.exists():  # sharded checkpoints are always plain
+            return False
+        with safe_open(path, framework="np") as file:
+            return bool((file.metadata() or {}).get("weights") == INT8_ROWS)
+
     def find(self, name: str) -> Path:
         """A file of the checkpoint, or of the backbone it refers to."""
         own = self.directory / name
@@ -140,44 +86,6 @@ def fingerprint(*directories: Path) -> str:
     return digest.hexdigest()
 
 
-def _untied(model: HMTForCausalLM) -> dict[str, Tensor]:
-    """Every tensor once: tied names share storage, and the first of them stands for all."""
-    seen: set[tuple[int, torch.Size]] = set()
-    kept: dict[str, Tensor] = {}
-    for name, tensor in model.state_dict().items():
-        key = (tensor.data_ptr(), tensor.shape)
-        if key not in seen:
-            seen.add(key)
-            kept[name] = tensor
-    return kept
-
-
-def _from_int8(directory: Path, settings: dict[str, Any]) -> HMTForCausalLM:
-    tensors = load_file(directory / WEIGHTS)
-    weights = {
-        name: dequantise_rows(tensor, tensors[name + SCALE]) if name + SCALE in tensors else tensor
-        for name, tensor in tensors.items()
-        if not name.endswith(SCALE)
-    }
-    config = HMTConfig.from_pretrained(directory)
-    return HMTForCausalLM.from_pretrained(None, config=config, state_dict=weights, **settings)
-
-
-def _beside_backbone(directory: Path, settings: dict[str, Any]) -> HMTForCausalLM:
-    reference = json.loads((directory / BACKBONE_REFERENCE).read_text(encoding="utf-8"))
-    home = Path(reference["path"])
-    if fingerprint(home) != reference["fingerprint"]:
-        raise InvalidCheckpoint(
-            f"The backbone in {home} is not the one this memory was trained on.",
-            subject=home,
-            remedy="Restore that backbone, or train the memory again.",
-        )
-    model = HMTForCausalLM(HMTConfig.from_pretrained(directory))
-    model.backbone = AutoModelForCausalLM.from_pretrained(home, use_safetensors=True, **settings)
-    model.memory.load_state_dict(load_file(directory / MEMORY_WEIGHTS))
-    return cast(HMTForCausalLM, model.to(dtype=settings["dtype"]))
-
-
 def _config(directory: Path) -> dict[str, Any]:
     path = directory / "config.json"
     try:
@@ -192,26 +100,11 @@ def _config(directory: Path) -> dict[str, Any]:
         ) from exc
 
 
-def _model_type(directory: Path) -> str:
-    return str(_config(directory).get("model_type", ""))
-
-
-def _is_int8(path: Path) -> bool:
-    if not path.exists():  # sharded checkpoints are always plain
-        return False
-    with safe_open(path, framework="pt") as file:
-        return bool((file.metadata() or {}).get("weights") == "int8-rows")
-
-
 def _parameters(path: Path) -> int:
     try:
-        with safe_open(path, framework="pt") as file:
-            return sum(_numel(file.get_slice(name).get_shape()) for name in file.keys())  # noqa: SIM118 (no mapping)
+        with safe_open(path, framework="np") as file:
+            return sum(prod(file.get_slice(name).get_shape()) for name in file.keys())  # noqa: SIM118 (no mapping)
     except SafetensorError as exc:
         raise InvalidCheckpoint(
             f"{path} is not a safetensors file: {exc}.", subject=path, remedy="Fetch or save the model again."
         ) from exc
-
-
-def _numel(shape: Iterable[int]) -> int:
-    return int(torch.Size(shape).numel())

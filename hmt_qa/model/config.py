@@ -39,7 +39,7 @@ class HMTConfig(PreTrainedConfig):
 
     def __post_init__(self, **kwargs: Any) -> None:
         """Fill the sizes that follow from others and refuse impossible ones."""
-        super().__post_init__(**kwargs)
+        super().__post_init__(**kwargs)  # type: ignore[no-untyped-call]
         if self.summary_length is None:
             self.summary_length = max(1, self.segment_length // 2)
         if self.recall_size is None:

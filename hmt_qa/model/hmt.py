@@ -8,7 +8,7 @@ Source: He et al., arXiv 2405.06067, sections 3.1 to 3.3; where we depart from i
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -81,7 +81,6 @@ class HMTForCausalLM(PreTrainedModel):
     base_model_prefix = "backbone"
     _supports_sdpa = True
     _supports_flash_attn = True
-    _no_split_modules: ClassVar[list[str]] = []
 
     def __init__(self, config: HMTConfig) -> None:
         super().__init__(config)
@@ -91,7 +90,7 @@ class HMTForCausalLM(PreTrainedModel):
             raise ValueError(f"the backbone knows {limit} positions, a step needs {needed}: lower segment_length")
         self.backbone = backbone.build_backbone(cast(Any, config.backbone_config))
         self.memory = MemoryParameters(config.hidden_size, cast(int, config.recall_size))
-        self.post_init()
+        self.post_init()  # type: ignore[no-untyped-call]
 
     def _init_weights(self, module: nn.Module) -> None:
         if isinstance(module, MemoryParameters):
@@ -104,7 +103,7 @@ class HMTForCausalLM(PreTrainedModel):
 
     def get_input_embeddings(self) -> nn.Module:
         """The backbone's token embeddings."""
-        return cast(nn.Module, self.backbone.get_input_embeddings())
+        return self.backbone.get_input_embeddings()
 
     def get_output_embeddings(self) -> nn.Module:
         """The backbone's LM head."""

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from math import sqrt
 
 import torch
-from hmt_kernels.dispatch import recall as attend
 from torch import Tensor, nn
+
+from hmt_kernels.dispatch import recall as attend
 
 
 @dataclass(frozen=True, slots=True)

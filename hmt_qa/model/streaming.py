@@ -15,7 +15,7 @@ from transformers import StoppingCriteria
 from transformers.generation.streamers import BaseStreamer
 
 
-class _TokenQueue(BaseStreamer):  # type: ignore[misc]
+class _TokenQueue(BaseStreamer):
     """Hands token ids to another thread; the first `put` carries the prompt, which is not part of the answer."""
 
     def __init__(self) -> None:
@@ -32,7 +32,7 @@ class _TokenQueue(BaseStreamer):  # type: ignore[misc]
         self.items.put(None)
 
 
-class _Stopped(StoppingCriteria):  # type: ignore[misc]
+class _Stopped(StoppingCriteria):
     def __init__(self) -> None:
         self.event = threading.Event()
 
@@ -51,7 +51,7 @@ def stream_ids(generate: Callable[[BaseStreamer, StoppingCriteria], object]) -> 
         try:
             with torch.inference_mode():
                 generate(queue, stopped)
-        except BaseException as exc:  # noqa: BLE001 (handed on, not swallowed)
+        except BaseException as exc:
             queue.items.put(exc)
         else:
             queue.items.put(None)

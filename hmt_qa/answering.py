@@ -1,0 +1,103 @@
+"""From ranked places to an answer with citations: read the evidence once, decode, point at the words used."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from time import perf_counter
+
+from hmt_qa.citing import Span, locate, page_at
+from hmt_qa.engine import LocalEngine
+from hmt_qa.model.streaming import stream_text
+from hmt_qa.ports import Library
+from hmt_qa.prompt import PromptFormat
+from hmt_qa.retrieval import Found, RankedPlace
+from hmt_qa.types import Answer, Citation, Mode, StoredSegment, Timings
+
+ANSWER_TOKENS = 96
+NO_ANSWER = "The passages found do not answer this."
+SAYS_IT = 0.5  # share of the answer's words a sentence must hold to be where the answer was taken from
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """A recalled segment with its rank's figures."""
+
+    place: RankedPlace
+    segment: StoredSegment
+
+
+class Answerer:
+    """Writes answers with one engine over one library."""
+
+    def __init__(self, library: Library, engine: LocalEngine) -> None:
+        self._library = library
+        self._engine = engine
+        self._format = PromptFormat.of(engine.tokenizer)
+
+    def stream(
+        self, question: str, question_ids: Sequence[int], found: Found, *, mode: Mode, begun: float
+    ) -> Iterator[str | Answer]:
+        """Text pieces as they are written, then the whole `Answer`. `begun` is `perf_counter()` at arrival."""
+        evidence = self._evidence(found.places)
+        read = evidence if mode is Mode.EVIDENCE else ()
+        ids = self._format.build([item.segment.token_ids for item in read], question_ids)
+        text, answerable, first_ms = "", True, 0.0
+        refused: list[int] = []
+        tokens = self._engine.generate(found.prompt_1D, ids, max_new_tokens=ANSWER_TOKENS, stop_ids=self._format.stop)
+        for piece in stream_text(self._watch(tokens, refused), self._engine.tokenizer):
+            first_ms = first_ms or (perf_counter() - begun) * 1e3
+            text += piece
+            yield piece
+        if refused or not text.strip():
+            text, answerable = NO_ANSWER, False
+            yield text
+        now_ms = (perf_counter() - begun) * 1e3
+        yield Answer(
+            text=text.strip(),
+            answerable=answerable,
+            citations=self._citations(text if answerable else "", question, evidence),
+            timings_ms=Timings(
+                resume=found.resume_ms, recall=found.recall_ms, first_token=first_ms or now_ms, total=now_ms
+            ),
+            model=self._engine.model_id,
+            mode=mode,
+        )
+
+    def _watch(self, tokens: Iterator[int], refused: list[int]) -> Iterator[int]:
+        """Pass answer tokens on; the model's own mark for "not answered here" ends the answer."""
+        for token in tokens:
+            if token == self._format.unanswerable:
+                refused.append(token)
+                return
+            if token in self._format.stop:
+                return
+            yield token
+
+    def _evidence(self, places: Sequence[RankedPlace]) -> list[Evidence]:
+        segments = self._library.segments([ranked.place for ranked in places])
+        return [Evidence(place, segment) for place, segment in zip(places, segments, strict=True)]
+
+    def _citations(self, answer: str, question: str, evidence: Sequence[Evidence]) -> tuple[Citation, ...]:
+        """The sentence that says the answer first, then the other places in their rank's order."""
+        spans = [(item, locate(answer, question, item.segment)) for item in evidence]
+        saying = max(spans, key=lambda pair: pair[1].share, default=None)
+        if answer and saying is not None and saying[1].share >= SAYS_IT:
+            spans.sort(key=lambda pair: pair is not saying)
+        return tuple(self._citation(item, span) for item, span in spans if span.end > span.start)
+
+    def _citation(self, item: Evidence, span: Span) -> Citation:
+        segment = item.segment
+        document = self._library.document(segment.place.document)
+        start = segment.char_start + span.start
+        page = page_at(self._library.pages(document.id), start)
+        return Citation(
+            document=document.id,
+            title=document.title,
+            page=page.number,
+            page_label=page.label,
+            char_start=start,
+            char_end=segment.char_start + span.end,
+            quote=segment.text[span.start : span.end],
+            weight=item.place.weight,
+        )

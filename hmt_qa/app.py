@@ -1,0 +1,245 @@
+"""The facade that command line, web page and library users call: ingest documents, ask, search, keep house."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+from time import perf_counter
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from hmt_qa import plugins
+from hmt_qa.citing import page_at
+from hmt_qa.engine import LocalEngine
+from hmt_qa.errors import NothingIngested
+from hmt_qa.ports import Ingestor, Library, ProgressObserver
+from hmt_qa.prompt import question_ids
+from hmt_qa.retrieval import Found, RankedPlace, Retriever
+from hmt_qa.types import (
+    Answer,
+    Document,
+    IngestOptions,
+    IngestResult,
+    Job,
+    Mode,
+    PageSpan,
+    Ranking,
+    SearchResult,
+    TextBox,
+)
+
+if TYPE_CHECKING:
+    from hmt_qa.answering import Answerer
+
+EMBEDDED_MODEL = Path(__file__).parent / "assets" / "hmt-small"
+EVIDENCE_PLACES = 4
+UNTRAINED_MEMORY_SHARE = 0.1
+TRAINED_MEMORY_SHARE = 0.5
+
+
+class DocumentQA:
+    """Question answering over one library of documents with one model.
+
+    >>> qa = DocumentQA.open("~/hmt-qa")                     # doctest: +SKIP
+    >>> list(qa.ingest(["report.pdf"]))                      # doctest: +SKIP
+    >>> qa.ask("What was the revenue in 2023?").text         # doctest: +SKIP
+    """
+
+    def __init__(self, *, library: Library, engine: LocalEngine, ingestor: Ingestor) -> None:
+        self.library = library
+        self.engine = engine
+        self._ingestor = ingestor
+
+    @classmethod
+    def open(
+        cls,
+        home: Path | str,
+        *,
+        model: Path | str | None = None,
+        device: str = "auto",
+        dtype: str = "auto",
+        attention: str = "auto",
+    ) -> Self:
+        """Open (or create) the library in the folder `home`; everything it keeps lives under it.
+
+        `model` is a checkpoint's folder, the embedded hmt-small by default. `dtype` is `auto`, `float32` or
+        `bfloat16`. Raises `LibraryUnusable`, `ModelMissing` and `InvalidCheckpoint`.
+        """
+        directory = Path(home).expanduser()
+        engine = LocalEngine(
+            Path(model).expanduser() if model else EMBEDDED_MODEL, device=device, dtype=dtype, attention=attention
+        )
+        library: Library = plugins.load("hmt_qa.libraries", "sqlite")(directory)
+        return cls(library=library, engine=engine, ingestor=plugins.load("hmt_qa.ingestors", "files")())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Release the database."""
+        self.library.close()
+
+    def ingest(
+        self,
+        paths: Sequence[Path | str],
+        *,
+        options: IngestOptions | None = None,
+        on_progress: ProgressObserver = lambda job: None,
+    ) -> Iterator[IngestResult]:
+        """Read files, folders and repositories into memory, yielding a result as each file ends.
+
+        An interrupted file goes on where it stopped; an unchanged one is left alone; a bad one is reported and the
+        rest goes on. `on_progress` sees the stored job after each segment.
+        """
+        yield from self._ingestor.ingest(
+            [Path(path) for path in paths],
+            options=options or IngestOptions(),
+            library=self.library,
+            engine=self.engine,
+            on_progress=on_progress,
+        )
+
+    def ask(
+        self,
+        question: str,
+        *,
+        collection: str | None = None,
+        documents: Sequence[str] = (),
+        mode: Mode = Mode.EVIDENCE,
+        top: int = EVIDENCE_PLACES,
+    ) -> Answer:
+        """The whole answer; `stream` gives it as it is written."""
+        for item in self.stream(question, collection=collection, documents=documents, mode=mode, top=top):
+            if isinstance(item, Answer):
+                return item
+        raise AssertionError("a stream ends with an Answer")
+
+    def stream(
+        self,
+        question: str,
+        *,
+        collection: str | None = None,
+        documents: Sequence[str] = (),
+        mode: Mode = Mode.EVIDENCE,
+        top: int = EVIDENCE_PLACES,
+    ) -> Iterator[str | Answer]:
+        """Text pieces of the answer as they are written, then the `Answer` itself.
+
+        `documents` are ids; without them all of `collection`, or of the library, is asked. `top` segments are
+        recalled and, in evidence mode, re-read. Raises `NothingIngested`, `UnknownDocument`, `EmptyQuestion`,
+        `QuestionTooLong` and `ModelMismatch` before the first piece.
+        """
+        begun = perf_counter()
+        ids = self._question_ids(question)
+        chosen = self._chosen(collection, documents)
+        using = Ranking.MEMORY if mode is Mode.MEMORY else Ranking.HYBRID
+        found = self._retriever.find(question, ids, documents=chosen, using=using, top=top)
+        yield from self._answerer.stream(question, ids, found, mode=mode, begun=begun)
+
+    def search(
+        self,
+        question: str,
+        *,
+        collection: str | None = None,
+        documents: Sequence[str] = (),
+        top: int = 10,
+        using: Ranking = Ranking.HYBRID,
+    ) -> list[SearchResult]:
+        """Ranked places, best first, with the memory's weight and both ranks; no answer is written."""
+        ids = self._question_ids(question)
+        chosen = self._chosen(collection, documents)
+        return self._results(self._retriever.find(question, ids, documents=chosen, using=using, top=top))
+
+    def documents(self, *, collection: str | None = None) -> Sequence[Document]:
+        """All readable documents, oldest first."""
+        return self.library.documents(collection=collection)
+
+    def document(self, document_id: str) -> Document:
+        """One document by id; raises `UnknownDocument`."""
+        return self.library.document(document_id)
+
+    def pages(self, document_id: str) -> Sequence[PageSpan]:
+        """Its pages: number, printed label and characters."""
+        return self.library.pages(document_id)
+
+    def boxes(self, document_id: str, page: int) -> Sequence[TextBox]:
+        """Word boxes of a page, points from its lower left; empty where the format has none."""
+        return self.library.boxes(document_id, page)
+
+    def rename(self, document_id: str, title: str) -> Document:
+        """Give a document another title."""
+        return self.library.rename(document_id, title)
+
+    def remove(self, document_id: str) -> Document:
+        """Delete a document with its text, memory and index rows; returns what it was."""
+        return self.library.remove(document_id)
+
+    def jobs(self, *, limit: int = 100) -> Sequence[Job]:
+        """Ingestions, newest first, as any process may observe them."""
+        return self.library.jobs(limit=limit)
+
+    def warm_up(self) -> None:
+        """Load the model now, so that the first question does not wait for it."""
+        self.engine.summarise(self.engine.encode("warm up").ids)
+
+    @cached_property
+    def _retriever(self) -> Retriever:
+        trained = self.engine.checkpoint.memory_trained
+        share = TRAINED_MEMORY_SHARE if trained else UNTRAINED_MEMORY_SHARE
+        return Retriever(self.library, self.engine, memory_share=share)
+
+    @cached_property
+    def _answerer(self) -> Answerer:
+        from hmt_qa.answering import Answerer  # loads torch
+
+        return Answerer(self.library, self.engine)
+
+    def _question_ids(self, question: str) -> list[int]:
+        return question_ids(self.engine.tokenizer, question, limit=self.engine.segment_length)
+
+    def _chosen(self, collection: str | None, documents: Sequence[str]) -> list[str]:
+        if documents:
+            return list(dict.fromkeys(self.library.document(document).id for document in documents))
+        chosen = [document.id for document in self.library.documents(collection=collection)]
+        if not chosen:
+            where = f"collection {collection!r}" if collection else "the library"
+            raise NothingIngested(
+                f"There is no document in {where} to ask.",
+                subject=collection,
+                remedy="Ingest one first: hmt-qa ingest FILE.",
+            )
+        return chosen
+
+    def _results(self, found: Found) -> list[SearchResult]:
+        segments = self.library.segments([ranked.place for ranked in found.places])
+        return [
+            self._result(rank, ranked, segment.char_start, segment.char_end, segment.text)
+            for rank, (ranked, segment) in enumerate(zip(found.places, segments, strict=True), 1)
+        ]
+
+    def _result(self, rank: int, ranked: RankedPlace, start: int, end: int, text: str) -> SearchResult:
+        document = self.library.document(ranked.place.document)
+        pages = self.library.pages(document.id)
+        first, last = page_at(pages, start), page_at(pages, max(start, end - 1))
+        return SearchResult(
+            rank=rank,
+            document=document.id,
+            title=document.title,
+            segment=ranked.place.segment,
+            page_first=first.number,
+            page_last=last.number,
+            page_label=first.label,
+            char_start=start,
+            char_end=end,
+            score=ranked.score,
+            weight=ranked.weight,
+            memory_rank=ranked.memory_rank,
+            keyword_rank=ranked.keyword_rank,
+            text=text,
+        )
