@@ -1,0 +1,79 @@
+"""One owned ingestion carried through: what agrees with an earlier run is kept, the rest is read and committed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from hmt_ingest.border import PagesSeen
+from hmt_ingest.segmenting import PagedSegment, segment_pages
+from hmt_qa.ports import Ingestion, MemoryReader, SourceText
+from hmt_qa.types import Job, Page, Segment
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """A file, the right to append to its memory, and the model that reads."""
+
+    path: Path
+    text: SourceText
+    ingestion: Ingestion
+    engine: MemoryReader
+
+    def agreeing_segments(self) -> int:
+        """How many committed segments can stay; later ones are dropped from the ingestion.
+
+        They stay up to the first one that the file no longer begins with. A page is stored whole with the segment in
+        which it begins, so where a page reaches into that first one, the segments since the page's beginning go too.
+        """
+        committed = self.ingestion.committed_state_ids
+        if not committed:
+            return 0
+        state, agreeing, page_began = self.engine.first_state_id(), 0, 0
+        begun: dict[int, int] = {}  # page number: the segment it begins in; only pages not yet passed
+        for stored, paged in zip(committed, self._segments(PagesSeen(self.path)), strict=False):
+            segment = paged.segment
+            begun.update((page.number, segment.number) for page in paged.pages)
+            state = self.engine.next_state_id(state, segment.token_ids)
+            if state != stored:
+                page_began = begun[segment.page_first]
+                break
+            agreeing += 1
+            page_began = begun[segment.page_last]
+            begun = {number: began for number, began in begun.items() if number >= segment.page_last}
+        if agreeing == len(committed):
+            return agreeing
+        kept = min(agreeing, page_began)
+        self.ingestion.truncate(kept)
+        return kept
+
+    def remaining(self, committed: int) -> Iterator[Job]:
+        """Read and commit every segment from number `committed` on, yielding the stored counters after each.
+
+        Raises `NoTextFound` at the end of a document without one visible character, else what reader, model and
+        library raise.
+        """
+        state = self.ingestion.committed_state_ids[committed - 1] if committed else self.engine.first_state_id()
+        tail = self.ingestion.tail(self.engine.recall_window) if committed else b""
+        seen = PagesSeen(self.path)
+        pages_of: dict[int, tuple[Page, ...]] = {}
+        segments = self._handing_over(seen, pages_of, committed)
+        for segment, memory_row in self.engine.read(segments, committed=committed, tail=tail):
+            state = self.engine.next_state_id(state, segment.token_ids)
+            yield self.ingestion.commit(
+                segment, memory_row=memory_row, state_id=state, pages=pages_of.pop(segment.number)
+            )
+        seen.require_text()
+
+    def _handing_over(
+        self, seen: PagesSeen, pages_of: dict[int, tuple[Page, ...]], committed: int
+    ) -> Iterator[Segment]:
+        """The segments for the engine; pages wait in `pages_of` until their segment comes back with its memory."""
+        for paged in self._segments(seen):
+            if paged.segment.number >= committed:
+                pages_of[paged.segment.number] = paged.pages
+            yield paged.segment
+
+    def _segments(self, seen: PagesSeen) -> Iterator[PagedSegment]:
+        return segment_pages(seen.passing(self.text), encode=self.engine.encode, length=self.engine.segment_length)
