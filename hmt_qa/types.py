@@ -285,3 +285,12 @@ class EncodedText:
 
     ids: Sequence[int]
     spans: Sequence[tuple[int, int]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One thing `doctor` looked at."""
+
+    check: str
+    ok: bool
+    detail: str

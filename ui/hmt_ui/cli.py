@@ -1,0 +1,267 @@
+"""The command line: parses, calls the facade, prints. The contract of names, flags and JSON keys is in docs/cli.md.
+
+Exit codes: 0 ok · 1 some inputs failed, or one clear error · 2 usage · 130 interrupted (run again to go on).
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated, Any
+
+import click
+import typer
+
+from hmt_qa.errors import HmtQaError
+from hmt_qa.types import IngestOptions, IngestStatus, Mode, Ranking
+from hmt_ui import printing
+
+if TYPE_CHECKING:
+    from hmt_qa.app import DocumentQA
+    from hmt_ui.settings import Settings
+
+app = typer.Typer(
+    name="hmt-qa",
+    help="Ask questions about long documents: read once into memory, answered with page citations.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+config = typer.Typer(help="Look at the configuration.", no_args_is_help=True)
+app.add_typer(config, name="config")
+
+Home = Annotated[Path | None, typer.Option("--home", metavar="DIR", help="The one data directory [env: HMT_QA_HOME].")]
+Json = Annotated[bool, typer.Option("--json", help="JSON Lines on stdout, nothing else.")]
+Model = Annotated[Path | None, typer.Option("--model", metavar="DIR", help="A checkpoint's folder.")]
+Device = Annotated[str | None, typer.Option("--device", help="auto, cpu, cuda or cuda:N.")]
+Dtype = Annotated[str | None, typer.Option("--dtype", help="auto, float32 or bfloat16.")]
+Attention = Annotated[str | None, typer.Option("--attention", help="auto, sdpa, eager or flash_attention_2.")]
+Collection = Annotated[str | None, typer.Option("--collection", "-c", help="Only this collection.")]
+Documents = Annotated[list[str] | None, typer.Option("--document", "-d", metavar="ID", help="Only this; repeatable.")]
+
+
+@app.callback()
+def _logging(
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log what is done, to stderr.")] = False,
+) -> None:
+    logging.basicConfig(
+        stream=sys.stderr, level=logging.INFO if verbose else logging.WARNING, format="%(levelname)s %(message)s"
+    )
+
+
+@app.command()
+def ingest(
+    paths: Annotated[list[Path], typer.Argument(help="Files, folders or repositories.")],
+    collection: Annotated[str, typer.Option("--collection", "-c", help="Where to put them.")] = "default",
+    recursive: Annotated[bool, typer.Option(help="Go into sub-folders.")] = True,
+    include: Annotated[list[str] | None, typer.Option(metavar="GLOB", help="Only these; repeatable.")] = None,
+    exclude: Annotated[list[str] | None, typer.Option(metavar="GLOB", help="Not these; repeatable.")] = None,
+    password: Annotated[str | None, typer.Option(help="Of encrypted PDFs.", envvar="HMT_QA_PASSWORD")] = None,
+    home: Home = None,
+    model: Model = None,
+    device: Device = None,
+    dtype: Dtype = None,
+    attention: Attention = None,
+    as_json: Json = False,
+) -> None:
+    """Read documents into memory. Killed or interrupted, run it again: it goes on where it stopped."""
+    from hmt_ui.progress import IngestProgress
+
+    options = IngestOptions(
+        collection=collection,
+        recursive=recursive,
+        include=tuple(include or ()),
+        exclude=tuple(exclude or ()),
+        password=password,
+    )
+    failed = False
+    signal.signal(signal.SIGTERM, _interrupt)
+    with _open(home=home, model=model, device=device, dtype=dtype, attention=attention) as qa, IngestProgress() as bar:
+        for result in qa.ingest(paths, options=options, on_progress=bar.show):
+            bar.end(result.path)
+            printing.ingested(result, as_json=as_json)
+            failed = failed or result.status is IngestStatus.FAILED
+    if failed:
+        raise typer.Exit(1)
+
+
+@app.command()
+def ask(
+    question: str,
+    collection: Collection = None,
+    document: Documents = None,
+    mode: Annotated[Mode, typer.Option(help="evidence re-reads the places recalled; memory uses the memory alone.")] = (
+        Mode.EVIDENCE
+    ),
+    top: Annotated[int, typer.Option(min=1, max=12, help="How many places to recall.")] = 4,
+    home: Home = None,
+    model: Model = None,
+    device: Device = None,
+    dtype: Dtype = None,
+    attention: Attention = None,
+    as_json: Json = False,
+) -> None:
+    """Answer a question, with page citations."""
+    with _open(home=home, model=model, device=device, dtype=dtype, attention=attention) as qa:
+        stream = qa.stream(question, collection=collection, documents=document or (), mode=mode, top=top)
+        printing.answered(stream, as_json=as_json)
+
+
+@app.command()
+def search(
+    question: str,
+    collection: Collection = None,
+    document: Documents = None,
+    top: Annotated[int, typer.Option(min=1, max=1000, help="How many places.")] = 10,
+    using: Annotated[Ranking, typer.Option(help="Who ranks.")] = Ranking.HYBRID,
+    home: Home = None,
+    model: Model = None,
+    device: Device = None,
+    dtype: Dtype = None,
+    attention: Attention = None,
+    as_json: Json = False,
+) -> None:
+    """Rank the places that speak of something; no answer is written."""
+    with _open(home=home, model=model, device=device, dtype=dtype, attention=attention) as qa:
+        for result in qa.search(question, collection=collection, documents=document or (), top=top, using=using):
+            printing.found(result, as_json=as_json)
+
+
+@app.command("ls")
+def list_documents(collection: Collection = None, home: Home = None, as_json: Json = False) -> None:
+    """List the documents of the library."""
+    with _open(home=home) as qa:
+        printing.documents(qa.documents(collection=collection), as_json=as_json)
+
+
+@app.command()
+def show(document: Annotated[str, typer.Argument(metavar="ID")], home: Home = None, as_json: Json = False) -> None:
+    """Show one document: where it came from, how long it is, which model read it."""
+    with _open(home=home) as qa:
+        printing.document(qa.document(document), as_json=as_json)
+
+
+@app.command("rm")
+def remove(document: Annotated[str, typer.Argument(metavar="ID")], home: Home = None, as_json: Json = False) -> None:
+    """Delete a document from the library: text, memory and index rows. The file itself stays."""
+    with _open(home=home) as qa:
+        printing.removed(qa.remove(document), as_json=as_json)
+
+
+@app.command("mv")
+def rename(
+    document: Annotated[str, typer.Argument(metavar="ID")], title: str, home: Home = None, as_json: Json = False
+) -> None:
+    """Give a document another title."""
+    with _open(home=home) as qa:
+        printing.document(qa.rename(document, title), as_json=as_json)
+
+
+@app.command()
+def jobs(home: Home = None, as_json: Json = False) -> None:
+    """List ingestions, newest first, those of other processes too."""
+    with _open(home=home) as qa:
+        printing.jobs(qa.jobs(), as_json=as_json)
+
+
+@app.command()
+def doctor(
+    home: Home = None,
+    model: Model = None,
+    device: Device = None,
+    dtype: Dtype = None,
+    attention: Attention = None,
+    as_json: Json = False,
+) -> None:
+    """Check that everything needed is here and say what is in use."""
+    from hmt_ui.doctor import examine
+
+    settings = _settings(home=home, model=model, device=device, dtype=dtype, attention=attention)
+    findings = list(examine(settings))
+    printing.findings(findings, as_json=as_json)
+    if not all(finding.ok for finding in findings):
+        raise typer.Exit(1)
+
+
+@config.command("show")
+def config_show(home: Home = None, as_json: Json = False) -> None:
+    """Print every setting and where its value comes from."""
+    from hmt_ui.settings import origins
+
+    settings = _settings(home=home)
+    printing.settings(settings.model_dump(mode="json"), origins(settings, {"home": home}), as_json=as_json)
+
+
+@app.command()
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to bind; loopback by default.")] = None,
+    port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port to bind.")] = None,
+    home: Home = None,
+    model: Model = None,
+    device: Device = None,
+    dtype: Dtype = None,
+    attention: Attention = None,
+) -> None:
+    """Open the web page: upload documents, watch them being read, ask."""
+    from hmt_ui.binding import require_safe
+
+    settings = _settings(home=home, model=model, device=device, dtype=dtype, attention=attention, host=host, port=port)
+    require_safe(settings.host, allow_unauthenticated=settings.allow_unauthenticated)
+    from hmt_ui import web
+    from hmt_ui.compose import open_qa
+
+    with open_qa(settings) as qa:
+        web.serve(qa, host=settings.host, port=settings.port, uploads=settings.home / "uploads")
+
+
+@app.command()
+def demo(
+    home: Home = None, model: Model = None, device: Device = None, dtype: Dtype = None, attention: Attention = None
+) -> None:
+    """Run the main job offline: write a long PDF, read it, ask four questions."""
+    from hmt_ui.demo import run
+
+    settings = _settings(home=home)
+    run(_settings(home=settings.home / "demo", model=model, device=device, dtype=dtype, attention=attention))
+
+
+def main() -> None:
+    """Entry point `hmt-qa`: runs a command and turns every error into one line and an exit code."""
+    try:
+        code = app(standalone_mode=False)
+    except click.exceptions.Exit as exit_:
+        code = exit_.exit_code
+    except click.ClickException as exc:
+        exc.show()
+        code = exc.exit_code
+    except HmtQaError as exc:
+        print(f"hmt-qa: {exc}", file=sys.stderr)
+        code = 1
+    except (KeyboardInterrupt, click.Abort):
+        print("hmt-qa: interrupted; run the same command again to go on.", file=sys.stderr)
+        code = 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader went away; nothing to report
+        code = 0
+    sys.exit(code or 0)
+
+
+def _settings(**flags: Any) -> Settings:
+    from hmt_ui.settings import load
+
+    return load(**flags)
+
+
+def _open(**flags: Any) -> DocumentQA:
+    from hmt_ui.compose import open_qa
+
+    return open_qa(_settings(**flags))
+
+
+def _interrupt(signal_number: int, frame: FrameType | None) -> None:
+    """`docker stop` and job schedulers send SIGTERM: leave as on Ctrl-C, with everything committed kept."""
+    raise KeyboardInterrupt

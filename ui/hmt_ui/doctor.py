@@ -1,0 +1,82 @@
+"""Looks at everything the product needs, as a user would want it checked, without changing anything."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import platform
+import shutil
+from collections.abc import Callable, Iterator
+
+from hmt_qa.errors import HmtQaError
+from hmt_qa.types import Finding
+from hmt_ui.settings import Settings
+
+GIGABYTE = 1e9
+LOW_DISK_GB = 1.0
+
+
+def examine(settings: Settings) -> Iterator[Finding]:
+    """Findings in the order a user would mend them."""
+    packages = ("torch", "transformers", "sqlalchemy", "pypdfium2", "gradio")
+    versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in packages)
+    yield Finding(check="python", ok=True, detail=f"{platform.python_version()} on {platform.platform()}; {versions}")
+    yield from _checked("disk", lambda: _disk(settings))
+    yield from _checked("library", lambda: _library(settings))
+    yield from _checked("model", lambda: _model(settings))
+    yield from _checked("engine", lambda: _engine(settings))
+    optional = {name: importlib.util.find_spec(name) is not None for name in ("triton", "flash_attn", "faiss")}
+    detail = ", ".join(f"{name} {'there' if there else 'not there'}" for name, there in optional.items())
+    yield Finding(check="optional", ok=True, detail=f"{detail} (none is needed)")
+
+
+def _checked(check: str, look: Callable[[], tuple[bool, str]]) -> Iterator[Finding]:
+    try:
+        ok, detail = look()
+    except HmtQaError as exc:
+        ok, detail = False, str(exc)
+    yield Finding(check=check, ok=ok, detail=detail)
+
+
+def _disk(settings: Settings) -> tuple[bool, str]:
+    existing = next(folder for folder in (settings.home, *settings.home.parents) if folder.exists())
+    free = shutil.disk_usage(existing).free / GIGABYTE
+    return free >= LOW_DISK_GB, f"{free:.1f} GB free at {settings.home}"
+
+
+def _library(settings: Settings) -> tuple[bool, str]:
+    from hmt_qa import plugins
+
+    if not (settings.home / "library.db").exists():
+        return True, f"none yet at {settings.home}; the first ingest makes it"
+    library = plugins.load("hmt_qa.libraries", "sqlite")(settings.home)
+    try:
+        documents = library.documents()
+    finally:
+        library.close()
+    tokens = sum(document.tokens for document in documents)
+    return True, f"{len(documents)} documents, {tokens:,} tokens at {settings.home}"
+
+
+def _model(settings: Settings) -> tuple[bool, str]:
+    from hmt_qa.app import EMBEDDED_MODEL
+    from hmt_qa.model.checkpoint import Checkpoint
+
+    checkpoint = Checkpoint.open(settings.model or EMBEDDED_MODEL)
+    trained = "trained" if checkpoint.memory_trained else "not trained: recall leans on keywords"
+    return True, f"{checkpoint.model_id}, {checkpoint.parameters / 1e6:.1f}M parameters, memory {trained}"
+
+
+def _engine(settings: Settings) -> tuple[bool, str]:
+    from hmt_qa.app import EMBEDDED_MODEL
+    from hmt_qa.engine import LocalEngine
+
+    engine = LocalEngine(
+        settings.model or EMBEDDED_MODEL,
+        device=settings.device,
+        dtype=settings.dtype,
+        attention=settings.attention,
+    )
+    rows = engine.summarise(engine.encode("Is everything well?").ids)
+    finite = bool(rows.isfinite().all())
+    return finite, f"{engine.setting}{'' if finite else '; the model gives values that are not finite'}"

@@ -1,0 +1,157 @@
+"""What commands print: JSON Lines by the contract, or text for people. Results go to stdout, nothing else does."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from hmt_qa.types import Answer, Citation, Document, Finding, IngestResult, IngestStatus, Job, SearchResult
+
+
+def line(record: Mapping[str, Any]) -> None:
+    """One JSON object on a line of its own."""
+    print(json.dumps(record, ensure_ascii=False, default=str), flush=True)
+
+
+def ingested(result: IngestResult, *, as_json: bool) -> None:
+    """One input's fate."""
+    if as_json:
+        keys = ("document", "path", "status", "pages", "tokens", "segments", "seconds", "error")
+        line({key: getattr(result, key) for key in keys})
+    elif result.status is IngestStatus.FAILED:
+        print(f"failed     {printable(result.path)}: {printable(result.error)}", file=sys.stderr)
+    else:
+        rate = f", {result.tokens / result.seconds:,.0f} tokens/s" if result.seconds >= 1 else ""
+        size = f"{result.pages} pages, {result.tokens:,} tokens, {result.segments} segments"
+        print(f"{result.status:10} {result.document}  {printable(result.path)}  ({size}, {result.seconds:.1f} s{rate})")
+
+
+def answered(stream: Iterator[str | Answer], *, as_json: bool) -> Answer:
+    """The answer as it is written, then its citations and timings."""
+    for item in stream:
+        if isinstance(item, Answer):
+            if as_json:
+                line(answer_record(item))
+            else:
+                print()
+                _print_sources(item)
+            return item
+        if not as_json:
+            print(printable(item, keep_newlines=True), end="", flush=True)
+    raise AssertionError("a stream ends with an Answer")
+
+
+def answer_record(answer: Answer) -> dict[str, Any]:
+    """The contract's JSON object for an answer."""
+    return {
+        "answer": answer.text,
+        "answerable": answer.answerable,
+        "citations": [asdict(citation) for citation in answer.citations],
+        "timings_ms": {name: round(value, 1) for name, value in asdict(answer.timings_ms).items()},
+        "model": answer.model,
+        "mode": str(answer.mode),
+    }
+
+
+def _print_sources(answer: Answer) -> None:
+    for number, citation in enumerate(answer.citations, 1):
+        print(f"  [{number}] {printable(citation.title)}, {page_words(citation)} (weight {citation.weight:.3f})")
+        print(f"      “{printable(citation.quote)}”")
+    timings = answer.timings_ms
+    print(
+        f"  {answer.mode} · resume {timings.resume:.0f} ms · recall {timings.recall:.0f} ms · "
+        f"first token {timings.first_token:.0f} ms · total {timings.total:.0f} ms"
+    )
+
+
+def page_words(citation: Citation) -> str:
+    """`page 12`, with what is printed on the page where that differs: `page 12 (printed: iv)`."""
+    if citation.page_label in ("", str(citation.page)):
+        return f"page {citation.page}"
+    return f"page {citation.page} (printed: {printable(citation.page_label)})"
+
+
+def found(result: SearchResult, *, as_json: bool) -> None:
+    """One ranked place."""
+    if as_json:
+        record = asdict(result)
+        line(record)
+        return
+    pages = (
+        str(result.page_first) if result.page_first == result.page_last else f"{result.page_first}-{result.page_last}"
+    )
+    print(
+        f"{result.rank:3}. {printable(result.title)}, page {pages}  score {result.score:.4f}  "
+        f"weight {result.weight:.4f} (memory #{result.memory_rank or '-'}, keyword #{result.keyword_rank or '-'})"
+    )
+    print(f"     {printable(result.text)[:240]}")
+
+
+def documents(rows: Sequence[Document], *, as_json: bool) -> None:
+    """The library's list."""
+    for row in rows:
+        if as_json:
+            line(asdict(row))
+        else:
+            print(f"{row.id}  {row.pages:5} pages  {row.tokens:9,} tokens  {row.collection}  {printable(row.title)}")
+    if not rows and not as_json:
+        print("The library is empty. Ingest something: hmt-qa ingest FILE", file=sys.stderr)
+
+
+def document(row: Document, *, as_json: bool) -> None:
+    """One document in full."""
+    if as_json:
+        line(asdict(row))
+        return
+    for name, value in asdict(row).items():
+        print(f"{name:11} {printable(str(value))}")
+
+
+def removed(row: Document, *, as_json: bool) -> None:
+    """What was deleted."""
+    if as_json:
+        line({"document": row.id, "path": row.path, "title": row.title, "removed": True})
+    else:
+        print(f"removed {row.id}  {printable(row.title)}")
+
+
+def jobs(rows: Sequence[Job], *, as_json: bool) -> None:
+    """Ingestions."""
+    for row in rows:
+        if as_json:
+            line({**asdict(row), "fraction": round(row.fraction, 4)})
+        else:
+            print(
+                f"{row.id:5}  {row.state:11}  {row.fraction:6.1%}  {row.tokens_done:9,} tokens  {printable(row.path)}"
+                + (f"  {printable(row.error)}" if row.error else "")
+            )
+
+
+def findings(rows: Sequence[Finding], *, as_json: bool) -> None:
+    """What `doctor` saw."""
+    for row in rows:
+        if as_json:
+            line(asdict(row))
+        else:
+            print(f"{'ok ' if row.ok else 'BAD'}  {row.check:10} {printable(row.detail)}")
+
+
+def settings(values: Mapping[str, Any], origins: Mapping[str, str], *, as_json: bool) -> None:
+    """Every setting with its origin."""
+    for name, value in values.items():
+        if as_json:
+            line({"setting": name, "value": value, "origin": origins[name]})
+        else:
+            print(f"{name:22} {value!s:40} ({origins[name]})")
+
+
+def printable(text: str, *, keep_newlines: bool = False) -> str:
+    """Text of a document or a file name made safe for a terminal: no control characters, no lone surrogates."""
+    clean = "".join(
+        char if char.isprintable() or (keep_newlines and char == "\n") else " "
+        for char in text.encode("utf-8", "replace").decode("utf-8")
+    )
+    return clean if keep_newlines else " ".join(clean.split())

@@ -1,0 +1,88 @@
+"""Configuration, read once: flags over environment (HMT_QA_*) over `config.toml` in the home folder over defaults."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, Literal
+
+from platformdirs import user_data_path
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from hmt_qa.errors import HmtQaError
+
+CONFIG_FILE = "config.toml"
+
+
+class Settings(BaseSettings):
+    """Every setting of the product. `hmt-qa config show` prints them with their origin."""
+
+    model_config = SettingsConfigDict(env_prefix="HMT_QA_", extra="forbid", frozen=True)
+
+    home: Path = Field(description="the one data directory")
+    model: Path | None = Field(default=None, description="folder of a checkpoint; the embedded hmt-small by default")
+    device: str = Field(default="auto", description="auto, cpu, cuda or cuda:N")
+    dtype: Literal["auto", "float32", "bfloat16"] = Field(default="auto", description="number format of the model")
+    attention: Literal["auto", "sdpa", "eager", "flash_attention_2"] = Field(
+        default="auto", description="attention back end"
+    )
+    host: str = Field(default="127.0.0.1", description="address that `serve` binds")
+    port: int = Field(default=7860, ge=0, le=65535, description="port that `serve` binds")
+    allow_unauthenticated: bool = Field(
+        default=False, description="let `serve` bind another address than loopback without login (containers)"
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Flags, then environment, then the home's TOML file."""
+        toml = TomlConfigSettingsSource(settings_cls, toml_file=_home(init_settings().get("home")) / CONFIG_FILE)
+        return init_settings, env_settings, toml
+
+
+def load(**flags: Any) -> Settings:
+    """Settings with `flags` (None means not given) on top; raises `HmtQaError` naming a wrong value and its source."""
+    given = {name: value for name, value in flags.items() if value is not None}
+    given["home"] = _home(given.get("home"))
+    try:
+        return Settings(**given)
+    except ValidationError as exc:
+        problem = exc.errors()[0]
+        name = ".".join(map(str, problem["loc"])) or "settings"
+        raise HmtQaError(
+            f"The setting {name!r} is wrong: {problem['msg']}.",
+            subject=problem.get("input"),
+            remedy=f"Correct it in the flag, in HMT_QA_{name.upper()} or in {given['home'] / CONFIG_FILE}.",
+        ) from exc
+    except ValueError as exc:  # the TOML file itself
+        raise HmtQaError(
+            f"{given['home'] / CONFIG_FILE} is not valid TOML: {exc}.",
+            subject=given["home"],
+            remedy="Correct or remove the file.",
+        ) from exc
+
+
+def origins(settings: Settings, flags: dict[str, Any]) -> dict[str, str]:
+    """Where each setting's value comes from: flag, environment, file or default."""
+    toml = TomlConfigSettingsSource(Settings, toml_file=settings.home / CONFIG_FILE)()
+
+    def origin(name: str) -> str:
+        if flags.get(name) is not None:
+            return "flag"
+        if f"HMT_QA_{name.upper()}" in os.environ:
+            return "environment"
+        return CONFIG_FILE if name in toml else "default"
+
+    return {name: origin(name) for name in Settings.model_fields}
+
+
+def _home(given: Path | str | None) -> Path:
+    home = given or os.environ.get("HMT_QA_HOME") or user_data_path("hmt-qa")
+    return Path(home).expanduser().resolve()
