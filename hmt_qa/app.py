@@ -188,6 +188,10 @@ class DocumentQA:
         """Load the model now, so that the first question does not wait for it."""
         self.engine.summarise(self.engine.encode("warm up").ids)
 
+    def forget_cached(self) -> None:
+        """Drop memories kept from earlier questions; the next question resumes from disk."""
+        self._retriever.forget()
+
     @cached_property
     def _retriever(self) -> Retriever:
         trained = self.engine.checkpoint.memory_trained

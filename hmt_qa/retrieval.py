@@ -82,6 +82,11 @@ class Retriever:
         recalled = perf_counter()
         return Found(ranked[:top], prompt_1D, (resumed - begun) * 1e3, (recalled - resumed) * 1e3)
 
+    def forget(self) -> None:
+        """Drop every kept memory."""
+        with self._lock:
+            self._memories.clear()
+
     def _fused(
         self, by_memory: Sequence[Place], by_keyword: Sequence[Place], weight_of: dict[Place, float]
     ) -> tuple[RankedPlace, ...]:

@@ -1,0 +1,42 @@
+# The verbs of this repository; each does all of its own set-up. `make PYTHON=python3.12 test` chooses an interpreter.
+PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: install browser check test demo bench docs clean
+
+install: $(STAMP)
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "hmt-qa needs Python 3.11 or newer; $(PYTHON) is older. Use: make PYTHON=/path/to/python3.11"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { echo "Install the venv module first: apt-get install python3-venv"; exit 1; }
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+# The browser tests drive Debian's Chromium; where it may not be installed they are skipped and say so.
+browser:
+	@command -v chromium >/dev/null || bash scripts/install-chromium
+
+check: install
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: check browser
+	$(BIN)/pytest
+
+demo: install
+	$(BIN)/hmt-qa demo
+
+bench: install
+	$(BIN)/python benchmarks/spine.py
+	$(BIN)/python benchmarks/recall.py
+
+docs: install
+	$(BIN)/pdoc --output-directory build/docs hmt_qa hmt_ingest hmt_storage hmt_ui hmt_kernels
+
+clean:
+	rm -rf $(VENV) build dist
