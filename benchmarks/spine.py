@@ -19,7 +19,7 @@ import sysconfig
 import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 
 from hmt_qa import DocumentQA
 from hmt_qa.app import EMBEDDED_MODEL
@@ -115,8 +115,7 @@ def ingest(home: Path, path: Path, *, dtype: str) -> Reading:
     """Read one document by the command line, as a user would, and take time and peak memory."""
     command = [sys.executable, "-m", "hmt_ui", "ingest", str(path), "--home", str(home), "--dtype", dtype, "--json"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
-        assert process.stdout is not None
-        output = process.stdout.read()
+        output = cast(IO[str], process.stdout).read()
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
     record: dict[str, Any] = json.loads(output)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from transformers import AutoConfig, PreTrainedConfig
-from transformers.configuration_utils import SubConfigSpec
 
 
 class HMTConfig(PreTrainedConfig):
@@ -24,9 +23,7 @@ class HMTConfig(PreTrainedConfig):
     """
 
     model_type: ClassVar[str] = "hmt"
-    sub_configs_defaults: ClassVar[dict[str, SubConfigSpec]] = {
-        "backbone_config": SubConfigSpec(config_class=AutoConfig, model_type="llama")
-    }
+    sub_configs: ClassVar[dict[str, Any]] = {"backbone_config": AutoConfig}
 
     backbone_config: dict[str, Any] | PreTrainedConfig | None = None
     segment_length: int = 256
@@ -39,6 +36,10 @@ class HMTConfig(PreTrainedConfig):
 
     def __post_init__(self, **kwargs: Any) -> None:
         """Fill the sizes that follow from others and refuse impossible ones."""
+        if isinstance(self.backbone_config, dict):
+            self.backbone_config = AutoConfig.for_model(**self.backbone_config)
+        elif self.backbone_config is None:
+            self.backbone_config = AutoConfig.for_model("llama")
         super().__post_init__(**kwargs)  # type: ignore[no-untyped-call]
         if self.summary_length is None:
             self.summary_length = max(1, self.segment_length // 2)

@@ -18,6 +18,7 @@ import shutil
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
+from typing import cast
 
 import torch
 from tokenizers import Tokenizer
@@ -37,7 +38,8 @@ def whitening(rows_RD: Tensor) -> Tensor:
     moment_DD = rows_RD.T @ rows_RD / rows_RD.shape[0]
     values_D, vectors_DD = torch.linalg.eigh(moment_DD.double())
     scale_D = (values_D + SHRINKAGE * values_D.mean()).rsqrt()
-    return (vectors_DD * scale_D @ vectors_DD.T).to(rows_RD.dtype)
+    transform_DD: Tensor = vectors_DD * scale_D @ vectors_DD.T
+    return transform_DD.to(rows_RD.dtype)
 
 
 @torch.inference_mode()
@@ -45,7 +47,7 @@ def initialise_recall(
     model: HMTForCausalLM, tokenizer: Tokenizer, texts: Iterable[str], questions: Iterable[str]
 ) -> None:
     """Set T, the initial memory, Wq and Wk from the backbone's own states on sample `texts` and `questions`."""
-    embeddings_VD = model.get_input_embeddings().weight
+    embeddings_VD = cast(Tensor, model.get_input_embeddings().weight)
     model.memory.summary_prompt_D.copy_(embeddings_VD[tokenizer.token_to_id("<|question|>")])
     model.memory.initial_memory_D.copy_(embeddings_VD[tokenizer.token_to_id("<|memory|>")])
     segments_RD, memories_RD, questions_RD = _states(model, tokenizer, texts, questions)
@@ -112,7 +114,8 @@ def main() -> None:
     causal_lm.config.name_or_path = ""  # a folder of the machine that made it says nothing to others
     tokenizer = Tokenizer.from_file(str(arguments.backbone / "tokenizer.json"))
     tokenizer.encode_special_tokens = True
-    model = wrap(causal_lm).eval()
+    model = wrap(causal_lm)
+    model.train(False)
     initialise_recall(
         model,
         tokenizer,
