@@ -1,0 +1,219 @@
+"""The library of documents in SQL: every public method is one transaction."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from sqlalchemy import delete, insert, select, update
+from sqlalchemy.engine import URL
+
+from hmt_qa.types import Document, Hit, Job, JobState, PageSpan, Place, SourceFile, StoredMemory, StoredSegment, TextBox
+from hmt_storage import documents, jobs, keyword, reading
+from hmt_storage.database import Database, make_home
+from hmt_storage.ingestion import SqlIngestion
+from hmt_storage.packing import printable, row_bytes
+from hmt_storage.schema import bring_to_head
+from hmt_storage.tables import DocumentRecord as D
+from hmt_storage.tables import MemoryRecord as M
+
+
+class SqlLibrary:
+    """Documents, their text and their memories in one SQLite file; safe to share between threads and processes.
+
+    Methods that take a document's id also take its beginning, four characters or more, where only one fits.
+    They raise `LibraryProblem` subclasses only; `UnknownDocument` where the id names none.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    @classmethod
+    def open(cls, home: Path, *, url: str | None = None) -> SqlLibrary:
+        """The library in `home/library.db`, or at `url`; made or upgraded where needed.
+
+        Raises `LibraryUnusable` for a file that is not ours or of a newer version.
+        """
+        make_home(home)
+        address = url or URL.create("sqlite", database=str(home / "library.db")).render_as_string()
+        database = Database(address)
+        try:
+            bring_to_head(database)
+        except BaseException:
+            database.close()
+            raise
+        return cls(database)
+
+    def documents(self, *, collection: str | None = None) -> Sequence[Document]:
+        """All readable documents, oldest first."""
+        query = documents.documents_query()
+        if collection is not None:
+            query = query.where(D.collection == printable(collection))
+        with self._database.read() as connection:
+            return [documents.as_document(row) for row in connection.execute(query)]
+
+    def document(self, document_id: str) -> Document:
+        """One document."""
+        with self._database.read() as connection:
+            return documents.load(connection, documents.resolve(connection, document_id).id)
+
+    def find(self, *, collection: str, path: str) -> Document | None:
+        """The document of this path in this collection, if any."""
+        identity = documents.document_id(documents.Location(printable(collection), printable(path)))
+        with self._database.read() as connection:
+            row = connection.execute(documents.documents_query().where(D.id == identity)).one_or_none()
+            return documents.as_document(row) if row else None
+
+    def rename(self, document_id: str, title: str) -> Document:
+        """Give a document another title, which stays when its file is read again."""
+        with self._database.write() as connection:
+            identity = documents.resolve(connection, document_id).id
+            connection.execute(update(D).where(D.id == identity).values(title=printable(title), renamed=True))
+            return documents.load(connection, identity)
+
+    def remove(self, document_id: str) -> Document:
+        """Delete a document, its jobs and, when no other shares it, its memory, text and index rows.
+
+        What is deleted is also overwritten on disk. Raises `AlreadyIngesting` while the file is being read again.
+        """
+        with self._database.write() as connection:
+            found = documents.resolve(connection, document_id)
+            document = documents.load(connection, found.id)
+            location = documents.Location(document.collection, document.path)
+            jobs.refuse_if_running(connection, location)
+            jobs.forget(connection, location, states=(*jobs.OPEN, *jobs.ENDED))
+            connection.execute(delete(D).where(D.id == found.id))
+            documents.drop_if_unused(connection, found.memory_id)
+            keyword.compact(connection)
+        self._database.flush_log()
+        return document
+
+    def pages(self, document_id: str) -> Sequence[PageSpan]:
+        """The pages of a document in order."""
+        with self._database.read() as connection:
+            return reading.page_spans(connection, documents.resolve(connection, document_id).memory_id)
+
+    def text(self, document_id: str, char_start: int, char_end: int) -> str:
+        """The document's text at a span, which is cut to the document."""
+        with self._database.read() as connection:
+            memory_id = documents.resolve(connection, document_id).memory_id
+            return reading.text_at(connection, memory_id, char_start, char_end)
+
+    def boxes(self, document_id: str, page: int) -> Sequence[TextBox]:
+        """Word boxes of one page, empty where the format has none; raises `DamagedMemory`."""
+        with self._database.read() as connection:
+            found = documents.resolve(connection, document_id)
+            return reading.page_boxes(connection, found.id, found.memory_id, page)
+
+    def segments(self, places: Sequence[Place]) -> Sequence[StoredSegment]:
+        """The segments at `places`, in the order asked; `UnknownDocument` also where one is not there."""
+        with self._database.read() as connection:
+            return reading.stored_segments(connection, places)
+
+    def memory(self, document_id: str) -> StoredMemory:
+        """All memory rows of a document, checked against their checksums; raises `DamagedMemory`."""
+        with self._database.read() as connection:
+            found = documents.resolve(connection, document_id)
+            return reading.stored_memory(connection, found.id, found.memory_id)
+
+    def memory_state(self, document_id: str) -> tuple[str, str]:
+        """(model_id, state_id) of a document's memory, without reading its rows."""
+        with self._database.read() as connection:
+            memory_id = documents.resolve(connection, document_id).memory_id
+            row = connection.execute(select(M.model_id, M.state_id).where(M.id == memory_id)).one()
+            return row.model_id, row.state_id
+
+    def keyword_search(self, query: str, *, documents: Sequence[str], top: int) -> Sequence[Hit]:
+        """Places by BM25 over the words of a natural-language `query`, best first; any string is a query.
+
+        A memory that several of `documents` share gives a hit for each of them. Ids that name no document have none.
+        """
+        with self._database.read() as connection:
+            return keyword.search(connection, query, documents=documents, top=top)
+
+    def begin(
+        self,
+        source: SourceFile,
+        *,
+        reader: str,
+        title: str,
+        media_type: str,
+        pages_total: int,
+        model_id: str,
+        setting: str,
+        dtype: str,
+        hidden: int,
+    ) -> SqlIngestion:
+        """Own the ingestion of `source`, new or interrupted; raises `AlreadyIngesting` while another process does.
+
+        An interrupted one goes on where the bytes, reader, model and row format are the same; under another `setting`
+        that is noted in the memory's row, one line for each setting in the order of use.
+        """
+        row_bytes(dtype, hidden)
+        source = _printable(source)
+        location = documents.Location(source.collection, source.path)
+        key = {"sha256": source.sha256, "reader": reader, "model_id": model_id}
+        fresh = key | {"setting": setting, "dtype": dtype, "hidden": hidden, "size_bytes": source.size_bytes}
+        with self._database.write() as connection:
+            unfinished = select(M.__table__).filter_by(**key).where(~M.complete)
+            memory = connection.execute(unfinished).one_or_none()
+            jobs.refuse_if_running(connection, location, memory_id=memory.id if memory else 0)
+            if memory and (memory.segments == 0 or (memory.dtype, memory.hidden) != (dtype, hidden)):
+                connection.execute(delete(M).where(M.id == memory.id))
+                memory = None
+            if memory is None:
+                connection.execute(insert(M).values(**fresh, media_type=media_type))
+                memory = connection.execute(unfinished).one()
+            elif setting not in memory.setting.splitlines():
+                settings = f"{memory.setting}\n{setting}"
+                connection.execute(update(M).where(M.id == memory.id).values(setting=settings))
+            claimed = jobs.claim(
+                connection,
+                location,
+                title=printable(title),
+                memory_id=memory.id,
+                pages_total=pages_total,
+                done=jobs.Counters(pages=memory.pages, segments=memory.segments, tokens=memory.tokens),
+            )
+            return SqlIngestion(self._database, connection, source, claimed)
+
+    def adopt(self, source: SourceFile, *, reader: str, model_id: str, title: str) -> Document | None:
+        """Point `source` at a complete memory of the same bytes by the same reader and model, if one is stored."""
+        source = _printable(source)
+        location = documents.Location(source.collection, source.path)
+        with self._database.write() as connection:
+            memory_id = connection.execute(
+                select(M.id).where(M.sha256 == source.sha256, M.reader == reader, M.model_id == model_id, M.complete)
+            ).scalar()
+            if memory_id is None:
+                return None
+            jobs.refuse_if_running(connection, location)
+            identity = documents.point(
+                connection, location, title=printable(title), memory_id=memory_id, now=time.time()
+            )
+            jobs.forget(connection, location, states=jobs.OPEN)
+            return documents.load(connection, identity)
+
+    def jobs(self, *, limit: int = 100) -> Sequence[Job]:
+        """The latest ingestion of each path, newest first; one whose process died shows as interrupted."""
+        with self._database.read() as connection:
+            return jobs.newest(connection, limit=limit)
+
+    def report_failure(self, source: SourceFile, error: str) -> Job:
+        """Record an input that failed before it could begin (unreadable, encrypted), for whoever observes jobs."""
+        source = _printable(source)
+        location = documents.Location(source.collection, source.path)
+        with self._database.write() as connection:
+            jobs.forget(connection, location, states=jobs.ENDED)
+            job_id = jobs.record(connection, location, title=source.path, state=JobState.FAILED, error=printable(error))
+            return jobs.load(connection, job_id)
+
+    def close(self) -> None:
+        """Release the database."""
+        self._database.close()
+
+
+def _printable(source: SourceFile) -> SourceFile:
+    return replace(source, path=printable(source.path), collection=printable(source.collection))

@@ -1,0 +1,123 @@
+"""What a memory holds, given back: text, pages, boxes, segments and the memory rows."""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+import zlib
+from collections import defaultdict
+from collections.abc import Sequence
+
+from sqlalchemy import Connection, select, text
+
+from hmt_qa.errors import DamagedMemory, UnknownDocument
+from hmt_qa.types import PageSpan, Place, StoredMemory, StoredSegment, TextBox
+from hmt_storage.documents import resolve
+from hmt_storage.packing import row_bytes, unpack_boxes, unpack_tokens
+from hmt_storage.tables import MemoryRecord as M
+from hmt_storage.tables import PageRecord as P
+from hmt_storage.tables import SegmentRecord as S
+
+_CHUNK = 500  # bound parameters per statement
+
+
+def page_spans(connection: Connection, memory_id: int) -> list[PageSpan]:
+    """All pages in order."""
+    query = select(P.number, P.label, P.char_start, P.char_end).where(P.memory_id == memory_id).order_by(P.number)
+    return [
+        PageSpan(number=number, label=label, char_start=start, char_end=end)
+        for number, label, start, end in connection.execute(query)
+    ]
+
+
+def text_at(connection: Connection, memory_id: int, start: int, end: int) -> str:
+    """The text at [start, end), cut to the document; empty where the span is."""
+    start, end = max(start, 0), min(end, 2**62)  # SQLite's integers end at 2**63
+    if start >= end:
+        return ""
+    query = (
+        select(S.char_start, S.text)
+        .where(S.memory_id == memory_id, S.char_end > start, S.char_start < end)
+        .order_by(S.number)
+    )
+    found = connection.execute(query).all()
+    if not found:
+        return ""
+    first = found[0][0]
+    return "".join(piece for _, piece in found)[start - first : end - first]
+
+
+def page_boxes(connection: Connection, document: str, memory_id: int, page: int) -> tuple[TextBox, ...]:
+    """Word boxes of one page; empty where the page has none or is not there. Raises `DamagedMemory`."""
+    packed = connection.execute(select(P.boxes).where(P.memory_id == memory_id, P.number == page)).scalar()
+    try:
+        return unpack_boxes(packed or b"")
+    except (zlib.error, struct.error) as error:
+        raise damaged(document, f"the word boxes of page {page}") from error
+
+
+def stored_segments(connection: Connection, places: Sequence[Place]) -> list[StoredSegment]:
+    """The segments at `places`, in their order; raises `UnknownDocument` for a place that is not there."""
+    numbers: defaultdict[str, set[int]] = defaultdict(set)
+    for place in places:
+        numbers[place.document].add(place.segment)
+    found: dict[Place, StoredSegment] = {}
+    for document, wanted in numbers.items():
+        memory_id = resolve(connection, document).memory_id
+        for segment in _segments(connection, document, memory_id, sorted(wanted)):
+            found[segment.place] = segment
+    for place in places:
+        if place not in found:
+            raise UnknownDocument(
+                f"Document {place.document} has no segment {place.segment}.",
+                subject=place,
+                remedy="It was replaced meanwhile: ask again.",
+            )
+    return [found[place] for place in places]
+
+
+def _segments(connection: Connection, document: str, memory_id: int, numbers: list[int]) -> list[StoredSegment]:
+    columns = (S.number, S.char_start, S.char_end, S.page_first, S.page_last, S.token_ids, S.text)
+    found = []
+    for first in range(0, len(numbers), _CHUNK):
+        chunk = S.number.in_(numbers[first : first + _CHUNK])
+        for row in connection.execute(select(*columns).where(S.memory_id == memory_id, chunk)):
+            fields = dict(row._mapping)
+            place = Place(document=document, segment=fields.pop("number"))
+            tokens = unpack_tokens(fields.pop("token_ids"))
+            found.append(StoredSegment(place=place, token_ids=tokens, **fields))
+    return found
+
+
+def stored_memory(connection: Connection, document: str, memory_id: int) -> StoredMemory:
+    """All rows of a memory joined, each checked against its checksum; raises `DamagedMemory` naming the segment."""
+    memory = connection.execute(
+        select(M.model_id, M.dtype, M.hidden, M.segments, M.state_id).where(M.id == memory_id)
+    ).one()
+    size = row_bytes(memory.dtype, memory.hidden)
+    query = text('SELECT number, sha256, "row" FROM memory_rows WHERE memory_id = :memory ORDER BY number')
+    rows: list[bytes] = []
+    for number, checksum, row in connection.execute(query, {"memory": memory_id}):
+        if number != len(rows) or len(row) != size or hashlib.sha256(row).digest() != checksum:
+            raise damaged(document, f"the memory row of segment {len(rows)}")
+        rows.append(row)
+    if len(rows) != memory.segments:
+        raise damaged(document, f"the memory row of segment {len(rows)}")
+    return StoredMemory(
+        document=document,
+        model_id=memory.model_id,
+        dtype=memory.dtype,
+        hidden=memory.hidden,
+        segments=memory.segments,
+        state_id=memory.state_id,
+        rows=b"".join(rows),
+    )
+
+
+def damaged(document: str, what: str) -> DamagedMemory:
+    """The error for stored bytes that are not what was written."""
+    return DamagedMemory(
+        f"Document {document} is damaged: {what} does not match what was stored.",
+        subject=document,
+        remedy=f"Run `hmt-qa rm {document}` and ingest the file again.",
+    )

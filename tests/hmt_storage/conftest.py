@@ -1,0 +1,130 @@
+"""A library in a real file, and documents to put into it."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from hmt_qa.types import Document, Page, Segment, SourceFile
+from hmt_storage.ingestion import SqlIngestion
+from hmt_storage.library import SqlLibrary
+
+HIDDEN = 4
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A file to ingest: its pages, cut into segments of `length` characters (one token each)."""
+
+    pages: tuple[Page, ...]
+    length: int
+    path: str
+    collection: str
+    reader: str
+
+    @property
+    def text(self) -> str:
+        return "".join(page.text for page in self.pages)
+
+    @property
+    def source(self) -> SourceFile:
+        digest = hashlib.sha256(repr([page.text for page in self.pages]).encode()).hexdigest()
+        return SourceFile(path=self.path, collection=self.collection, sha256=digest, size_bytes=len(self.text))
+
+    @property
+    def segments(self) -> list[Segment]:
+        cuts = [*range(0, len(self.text), self.length), len(self.text)]
+        return [self._segment(number, *span) for number, span in enumerate(itertools.pairwise(cuts))]
+
+    def _segment(self, number: int, start: int, end: int) -> Segment:
+        text = self.text[start:end]
+        return Segment(
+            number=number,
+            token_ids=tuple(map(ord, text)),
+            char_start=start,
+            char_end=end,
+            page_first=1,
+            page_last=len(self.pages),
+            text=text,
+        )
+
+    def pages_of(self, segment: Segment) -> list[Page]:
+        """Those that begin in it; the last segment also takes empty pages at the very end."""
+        starts = itertools.accumulate((len(page.text) for page in self.pages), initial=0)
+        stop = segment.char_end + (segment.char_end == len(self.text))
+        return [page for page, start in zip(self.pages, starts, strict=False) if segment.char_start <= start < stop]
+
+    @staticmethod
+    def row(segment: Segment) -> bytes:
+        return hashlib.sha256(repr(segment.text).encode()).digest()[: 4 * HIDDEN]
+
+    @staticmethod
+    def state_id(segment: Segment) -> str:
+        return f"state-{segment.number}-{segment.char_end}"
+
+    def begin(self, library: SqlLibrary, **changes: object) -> SqlIngestion:
+        arguments = {
+            "reader": self.reader,
+            "title": Path(self.path).name,
+            "media_type": "text/plain",
+            "pages_total": len(self.pages),
+            "model_id": "model-1",
+            "setting": "cpu",
+            "dtype": "float32",
+            "hidden": HIDDEN,
+        }
+        return library.begin(self.source, **(arguments | changes))
+
+    def commit(self, ingestion: SqlIngestion, segments: Sequence[Segment]) -> None:
+        for segment in segments:
+            ingestion.commit(
+                segment, memory_row=self.row(segment), state_id=self.state_id(segment), pages=self.pages_of(segment)
+            )
+
+    def ingest(self, library: SqlLibrary) -> Document:
+        ingestion = self.begin(library)
+        self.commit(ingestion, self.segments[len(ingestion.committed_state_ids) :])
+        return ingestion.finish()
+
+
+def make_sample(
+    *texts: str, length: int = 12, path: str = "/files/whale.txt", collection: str = "default", reader: str = "text"
+) -> Sample:
+    pages = tuple(Page(number=number, label=f"p{number}", text=text) for number, text in enumerate(texts, 1))
+    return Sample(pages=pages, length=length, path=path, collection=collection, reader=reader)
+
+
+@pytest.fixture(scope="session")
+def sample() -> Callable[..., Sample]:
+    return make_sample
+
+
+@pytest.fixture
+def library(tmp_path: Path) -> Iterator[SqlLibrary]:
+    opened = SqlLibrary.open(tmp_path)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def rows_in(tmp_path: Path) -> Callable[[str], int]:
+    """How many rows a table of the library in `tmp_path` has, seen past the library."""
+
+    def rows(table: str) -> int:
+        connection = sqlite3.connect(tmp_path / "library.db")
+        (found,) = connection.execute(f"SELECT count(*) FROM {table}").fetchone()  # noqa: S608 - a constant of the test
+        connection.close()
+        return int(found)
+
+    return rows
+
+
+@pytest.fixture
+def whale() -> Sample:
+    return make_sample("Call me Ishmael.\n", "", "Some years ago, never mind how long.\n", "The end.\n")
