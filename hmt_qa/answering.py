@@ -40,7 +40,7 @@ class Answerer:
     ) -> Iterator[str | Answer]:
         """Text pieces as they are written, then the whole `Answer`. `begun` is `perf_counter()` at arrival."""
         evidence = self._evidence(found.places)
-        read = evidence if mode is Mode.EVIDENCE else ()
+        read = evidence[: self._engine.config.evidence_passages] if mode is Mode.EVIDENCE else []
         ids = self._format.build([item.segment.token_ids for item in read], question_ids)
         text, answerable, first_ms = "", True, 0.0
         refused: list[int] = []

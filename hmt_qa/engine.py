@@ -22,6 +22,7 @@ from hmt_qa.types import EncodedText, Segment, StoredMemory
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from hmt_qa.model.config import HMTConfig
     from hmt_qa.model.hmt import HMTForCausalLM, ReadingState, Segments
     from hmt_qa.model.machine import Machine
 
@@ -76,29 +77,28 @@ class LocalEngine:
         return cast("HMTForCausalLM", cast(Any, model).to(self.machine.device))
 
     @cached_property
-    def _sizes(self) -> tuple[int, int, int]:
+    def config(self) -> HMTConfig:
+        """The model's configuration; a plain backbone is wrapped, and so loaded, to know it."""
         from hmt_qa.model.config import HMTConfig
 
         if not self.checkpoint.is_hmt:
-            config = self.model.config  # a plain backbone: wrapped when loaded
-        else:
-            config = HMTConfig.from_pretrained(self.checkpoint.directory)
-        return config.segment_length, config.hidden_size, config.recall_window
+            return cast(HMTConfig, self.model.config)
+        return HMTConfig.from_pretrained(self.checkpoint.directory)
 
     @property
     def segment_length(self) -> int:
         """L, tokens."""
-        return self._sizes[0]
+        return int(self.config.segment_length)
 
     @property
     def hidden(self) -> int:
         """D, width of a memory row."""
-        return self._sizes[1]
+        return self.config.hidden_size
 
     @property
     def recall_window(self) -> int:
         """N, newest memories that ingestion attends to."""
-        return self._sizes[2]
+        return int(self.config.recall_window)
 
     @property
     def dtype(self) -> str:
@@ -156,7 +156,8 @@ class LocalEngine:
         if not raw:
             return torch.zeros(0, hidden, dtype=self.machine.dtype, device=self.machine.device)
         flat = torch.frombuffer(bytearray(raw), dtype=kind).reshape(-1, hidden)
-        return flat.to(self.machine.device, self.machine.dtype)
+        # A copy, aligned as torch aligns: matrix products differ in their last bits with the address of their operands.
+        return flat.to(self.machine.device, self.machine.dtype, copy=True)
 
     def bank(self, stored: StoredMemory) -> Tensor:
         """A stored memory's rows, (N, D)."""

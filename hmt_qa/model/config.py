@@ -17,6 +17,7 @@ class HMTConfig(PreTrainedConfig):
         sensory_length: k, raw tokens carried over from the segment before (paper: 32).
         recall_window: N, newest memories that ingestion attends to (paper: 300). Questions attend to all.
         recall_size: h, width of the recall's query and key; the hidden size by default.
+        evidence_passages: how many passages an answer reads, as the reader was trained; more places are only shown.
         memory_trained: false while T, the initial memory, Wq and Wk are as initialised; `hmt-qa doctor` says so.
 
     Source: He et al., arXiv 2405.06067, section 3.
@@ -31,6 +32,7 @@ class HMTConfig(PreTrainedConfig):
     sensory_length: int = 32
     recall_window: int = 300
     recall_size: int | None = None
+    evidence_passages: int = 4
     memory_trained: bool = False
     tie_word_embeddings: bool = False
 
@@ -51,6 +53,8 @@ class HMTConfig(PreTrainedConfig):
             raise ValueError(f"sensory_length {self.sensory_length} is not within 0..{self.segment_length}")
         if self.recall_window < 1:
             raise ValueError(f"recall_window {self.recall_window} is below 1")
+        if self.recall_size < 1:
+            raise ValueError(f"recall_size {self.recall_size} is below 1")
 
     @property
     def hidden_size(self) -> int:

@@ -174,12 +174,17 @@ class HMTForCausalLM(PreTrainedModel):
         summaries_SBD = self.represent(
             Segments(torch.cat([s.ids_BW for s in steps]), torch.cat([s.lengths_B for s in steps]))
         ).unflatten(0, (len(steps), batch))
-        state, predicting = self.initial_state(batch), []
+        state, predicting, last_BD = self.initial_state(batch), [], summaries_SBD[0]
         for segments, summary_BD in zip(steps, summaries_SBD, strict=True):
-            reading = self.read(segments, summary_BD, state, active_B=segments.lengths_B > 0)
+            active_B = segments.lengths_B > 0
+            reading = self.read(segments, summary_BD, state, active_B=active_B)
             state = reading.state
             predicting.append(reading.predicting_BWD)
-        predicting_BTD = torch.cat([*predicting, reading.last_BD[:, None]], dim=1)[:, 1 : length + 1]
+            last_BD = torch.where(active_B[:, None], reading.last_BD, last_BD)
+        predicting_BTD = torch.cat([*predicting, last_BD[:, None]], dim=1)
+        # What follows a document is predicted from its own last segment, however far the batch is padded.
+        end_B1D = lengths_B[:, None, None].expand(-1, 1, last_BD.shape[1])
+        predicting_BTD = predicting_BTD.scatter(1, end_B1D, last_BD[:, None])[:, 1 : length + 1]
         logits_BTV = backbone.logits(self.backbone, predicting_BTD)
         return CausalLMOutput(loss=_next_token_loss(logits_BTV, labels), logits=cast(Any, logits_BTV))
 

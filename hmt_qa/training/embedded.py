@@ -114,7 +114,7 @@ def main() -> None:
     causal_lm.config.name_or_path = ""  # a folder of the machine that made it says nothing to others
     tokenizer = Tokenizer.from_file(str(arguments.backbone / "tokenizer.json"))
     tokenizer.encode_special_tokens = True
-    model = wrap(causal_lm)
+    model = wrap(causal_lm, evidence_passages=1)  # it was trained on one passage a question
     model.train(False)
     initialise_recall(
         model,

@@ -52,7 +52,7 @@ def _translated(place: str, error: Exception) -> LibraryProblem:
     return LibraryUnusable(
         f"The library {place} cannot be used: {error}.",
         subject=place,
-        remedy=_REMEDIES.get(primary, "Run `hmt-qa verify`, and report this if it finds nothing."),
+        remedy=_REMEDIES.get(primary, "Run `hmt-qa doctor`, and report this if it finds nothing."),
     )
 
 

@@ -34,20 +34,30 @@ _MEMORIES = text("SELECT DISTINCT memory_id FROM documents WHERE id IN (SELECT v
 
 
 def terms(question: str) -> list[str]:
-    """The words to look for: each once, in order, without stop-words unless there is nothing else."""
-    spaced = "".join(c if unicodedata.category(c)[0] in "LNM" else " " for c in question)
-    words = list(dict.fromkeys(spaced.casefold().split()))
-    return ([word for word in words if word not in _STOP_WORDS] or words)[:_MOST_TERMS]
+    """What to look for: each word once, in order, without stop-words unless there is nothing else; then compounds.
+
+    A compound is words written together (`bisect_right`, `os.path`, `12.5`): it is looked for as a phrase as well, so
+    that a segment with the very name ranks above one that merely has its parts.
+    """
+    compounds = [tuple(_words(written)) for written in question.casefold().split()]
+    words = list(dict.fromkeys(word for compound in compounds for word in compound))
+    wanted = [word for word in words if word not in _STOP_WORDS] or words
+    phrases = dict.fromkeys(" ".join(compound) for compound in compounds if len(compound) > 1)
+    return [*wanted, *phrases][:_MOST_TERMS]
+
+
+def _words(written: str) -> list[str]:
+    return "".join(c if unicodedata.category(c)[0] in "LNM" else " " for c in written).split()
 
 
 def search(connection: Connection, question: str, *, documents: Sequence[str], top: int) -> list[Hit]:
     """The `top` segments of `documents` by BM25 over any of the question's words, best first."""
-    words = terms(question)
+    wanted = terms(question)
     asked = json.dumps(list(documents))
     memories = connection.execute(_MEMORIES, {"documents": asked}).scalars().all()
-    if not words or not memories or top < 1:
+    if not wanted or not memories or top < 1:
         return []
-    parameters = {"expression": _expression(words, memories), "documents": asked, "top": top}
+    parameters = {"expression": _expression(wanted, memories), "documents": asked, "top": top}
     rows = connection.execute(_SEARCH, parameters)
     return [Hit(place=Place(document=document, segment=number), score=score) for document, number, score in rows]
 
@@ -60,9 +70,9 @@ def compact(connection: Connection) -> None:
     connection.execute(text("INSERT INTO segment_words(segment_words) VALUES ('optimize')"))
 
 
-def _expression(words: Sequence[str], memories: Sequence[int]) -> str:
-    # Words hold letters, digits and marks only, so the quotes cannot be closed from inside.
-    wanted = "text : (" + " OR ".join(f'"{word}"' for word in words) + ")"
+def _expression(asked_for: Sequence[str], memories: Sequence[int]) -> str:
+    # Terms hold letters, digits, marks and spaces only, so the quotes cannot be closed from inside.
+    wanted = "text : (" + " OR ".join(f'"{term}"' for term in asked_for) + ")"
     if len(memories) > _MOST_SCOPED:
         return wanted
     return "memory_id : (" + " OR ".join(f'"{memory}"' for memory in memories) + f") AND {wanted}"

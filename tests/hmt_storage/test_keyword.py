@@ -81,6 +81,17 @@ def test_stop_words_are_dropped_unless_there_is_nothing_else():
     assert terms("To be or not to be") == ["to", "be", "or", "not"]
 
 
+def test_a_compound_is_a_phrase_beside_its_words():
+    assert terms("What does os.path do?") == ["os", "path", "os path"]
+
+
+def test_the_very_name_ranks_above_its_parts(library, sample):
+    parts = sample("right of the fork, bisect the right angle, right away\n", path="/parts.txt", length=200).ingest(library)
+    name = sample("bisect_right is described on this page only\n", path="/name.txt", length=200).ingest(library)
+    hits = library.keyword_search("What is bisect_right?", documents=[parts.id, name.id], top=5)
+    assert [hit.place.document for hit in hits] == [name.id, parts.id]
+
+
 def test_the_better_match_comes_first_with_the_higher_score(library, sample):
     filler = "".join(f"nothing of interest {number}\n" for number in range(20))
     written = sample(filler + "harpoon harpoon captain     \nthe captain sleeps all day  \n", length=28)
