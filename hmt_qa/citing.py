@@ -11,6 +11,7 @@ from itertools import pairwise
 from hmt_qa.types import PageSpan, StoredSegment
 
 QUOTE_CHARACTERS = 320
+QUOTE_WORDS = 3  # a sentence with fewer is quoted only where the segment has no other
 _WORD = re.compile(r"\w+")
 _SENTENCE_END = re.compile(r"(?<=[.!?])[\"')\]]*\s+|\n\s*\n|\n(?=\s*[-*•#>])")
 _STOP_WORDS = frozenset(
@@ -32,13 +33,13 @@ def locate(answer: str, question: str, segment: StoredSegment) -> Span:
     """The sentence of `segment` that says the answer; where none does, the one closest to the question."""
     text = segment.text
     best = Span(start=0, end=0, share=0.0)
-    best_score = (-1.0, -1.0)
+    best_score = (False, -1.0, -1.0)
     answer_words, question_words = _words(answer), set(_words(question))
     for start, end in sentences(text):
         words = _words(text[start:end])
         share = _share(answer_words, words)
         asked = len(question_words.intersection(words)) / (len(question_words) or 1)
-        if (score := (share, asked)) > best_score:
+        if (score := (len(_WORD.findall(text[start:end])) >= QUOTE_WORDS or share > 0, share, asked)) > best_score:
             best, best_score = Span(start=start, end=end, share=share), score
     return _shortened(best, answer, text)
 
@@ -80,11 +81,14 @@ def _shortened(span: Span, answer: str, text: str) -> Span:
     if span.end - span.start <= QUOTE_CHARACTERS:
         return span
     piece = text[span.start : span.end]
-    at = max(piece.casefold().find(answer.strip().casefold()), 0) if answer.strip() else 0
+    said = answer.strip().casefold()
+    found = piece.casefold().find(said) if said else -1
+    at = max(found, 0)
     start = span.start + max(0, min(at - QUOTE_CHARACTERS // 3, len(piece) - QUOTE_CHARACTERS))
     end = min(start + QUOTE_CHARACTERS, span.end)
-    if start > span.start and (space := re.search(r"\s", text[start:end])):
+    if start > span.start and (space := re.search(r"\s", text[start : span.start + at])):
         start += space.end()
-    if end < span.end and (space_at := max(text.rfind(mark, start, end) for mark in " \n\t")) > start:
+    kept = max(start, span.start + at + len(said) if found >= 0 else 0)
+    if end < span.end and (space_at := max(text.rfind(mark, kept, end) for mark in " \n\t")) > start:
         end = space_at
     return Span(start=start, end=end, share=span.share)

@@ -6,14 +6,12 @@ Exit codes: 0 ok · 1 some inputs failed, or one clear error · 2 usage · 130 i
 from __future__ import annotations
 
 import logging
-import os
 import signal
 import sys
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any
 
-import click
 import typer
 
 from hmt_qa.errors import HmtQaError
@@ -23,6 +21,8 @@ from hmt_ui import printing
 if TYPE_CHECKING:
     from hmt_qa.app import DocumentQA
     from hmt_ui.settings import Settings
+
+INTERRUPTED = 130
 
 app = typer.Typer(
     name="hmt-qa",
@@ -81,10 +81,14 @@ def ingest(
     failed = False
     signal.signal(signal.SIGTERM, _interrupt)
     with _open(home=home, model=model, device=device, dtype=dtype, attention=attention) as qa, IngestProgress() as bar:
-        for result in qa.ingest(paths, options=options, on_progress=bar.show):
-            bar.end(result.path)
-            printing.ingested(result, as_json=as_json)
-            failed = failed or result.status is IngestStatus.FAILED
+        try:
+            for result in qa.ingest(paths, options=options, on_progress=bar.show):
+                bar.end(result.path)
+                printing.ingested(result, as_json=as_json)
+                failed = failed or result.status is IngestStatus.FAILED
+        except KeyboardInterrupt:
+            print("hmt-qa: interrupted; run the same command again to go on.", file=sys.stderr)
+            raise typer.Exit(INTERRUPTED) from None
     if failed:
         raise typer.Exit(1)
 
@@ -232,22 +236,12 @@ def demo(
 def main() -> None:
     """Entry point `hmt-qa`: runs a command and turns every error into one line and an exit code."""
     try:
-        code = app(standalone_mode=False)
-    except click.exceptions.Exit as exit_:
-        code = exit_.exit_code
-    except click.ClickException as exc:
-        exc.show()
-        code = exc.exit_code
+        app()
     except HmtQaError as exc:
-        print(f"hmt-qa: {exc}", file=sys.stderr)
-        code = 1
-    except (KeyboardInterrupt, click.Abort):
-        print("hmt-qa: interrupted; run the same command again to go on.", file=sys.stderr)
-        code = 130
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader went away; nothing to report
-        code = 0
-    sys.exit(code or 0)
+        print(f"hmt-qa: {printing.printable(str(exc))}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
 
 
 def _settings(**flags: Any) -> Settings:
