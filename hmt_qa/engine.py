@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 from tokenizers import Tokenizer
 
 from hmt_qa import chain
+from hmt_qa.errors import InvalidCheckpoint
 from hmt_qa.model.checkpoint import Checkpoint
 from hmt_qa.types import EncodedText, Segment, StoredMemory
 
@@ -43,11 +44,17 @@ class LocalEngine:
         self.checkpoint = Checkpoint.open(checkpoint)
         self.model_id = self.checkpoint.model_id
         self._choice = {"device": device, "dtype": dtype, "attention": attention}
+        # Not for speed: transformers fails to import where another thread is in the middle of importing it.
         self._lock = threading.RLock()
 
-    @cached_property
+    @property
     def machine(self) -> Machine:
         """Device, number format and attention in use."""
+        with self._lock:
+            return self._machine
+
+    @cached_property
+    def _machine(self) -> Machine:
         from hmt_qa.model.machine import Machine
 
         return Machine.choose(**self._choice)
@@ -55,7 +62,13 @@ class LocalEngine:
     @cached_property
     def tokenizer(self) -> Tokenizer:
         """The model's tokenizer; special-token spellings inside a document stay ordinary text."""
-        tokenizer = Tokenizer.from_file(str(self.checkpoint.find("tokenizer.json")))
+        path = self.checkpoint.find("tokenizer.json")
+        try:
+            tokenizer = Tokenizer.from_file(str(path))
+        except Exception as exc:  # tokenizers raises nothing narrower
+            raise InvalidCheckpoint(
+                f"{path} is not a tokenizer: {exc}.", subject=path, remedy="Fetch or save the model again."
+            ) from exc
         tokenizer.encode_special_tokens = True
         return tokenizer
 
@@ -76,9 +89,14 @@ class LocalEngine:
         model = load_model(self.checkpoint, dtype=self.machine.dtype, attention=self.machine.attention)
         return cast("HMTForCausalLM", cast(Any, model).to(self.machine.device))
 
-    @cached_property
+    @property
     def config(self) -> HMTConfig:
         """The model's configuration; a plain backbone is wrapped, and so loaded, to know it."""
+        with self._lock:
+            return self._config
+
+    @cached_property
+    def _config(self) -> HMTConfig:
         from hmt_qa.model.config import HMTConfig
 
         if not self.checkpoint.is_hmt:

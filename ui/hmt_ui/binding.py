@@ -1,4 +1,4 @@
-"""Which addresses `serve` may bind: loopback always, others only where the user took the responsibility."""
+"""Which addresses `serve` may bind, and by which names: loopback always, others where the user says so."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ import ipaddress
 
 from hmt_qa.errors import HmtQaError
 
+LOOPBACK_NAMES = frozenset({"127.0.0.1", "localhost", "::1"})
+
 
 def require_safe(host: str, *, allow_unauthenticated: bool) -> None:
     """Raise `HmtQaError` for an address that others can reach: this version has no login."""
-    if allow_unauthenticated or host == "localhost":
+    if allow_unauthenticated or host in LOOPBACK_NAMES:
         return
     try:
         loopback = ipaddress.ip_address(host).is_loopback

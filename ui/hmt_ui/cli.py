@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from hmt_ui.settings import Settings
 
 INTERRUPTED = 130
+UPLOADS = "uploads"  # in the home folder: what the page was given
 
 app = typer.Typer(
     name="hmt-qa",
@@ -151,9 +152,14 @@ def show(document: Annotated[str, typer.Argument(metavar="ID")], home: Home = No
 
 @app.command("rm")
 def remove(document: Annotated[str, typer.Argument(metavar="ID")], home: Home = None, as_json: Json = False) -> None:
-    """Delete a document from the library: text, memory and index rows. The file itself stays."""
+    """Delete a document: text, memory, index rows and the page's copy of an upload. Your own file stays."""
+    from hmt_ui.placing import discard
+
+    settings = _settings(home=home)
     with _open(home=home) as qa:
-        printing.removed(qa.remove(document), as_json=as_json)
+        gone = qa.remove(document)
+        discard(gone.path, settings.home / UPLOADS)
+        printing.removed(gone, as_json=as_json)
 
 
 @app.command("mv")
@@ -211,15 +217,19 @@ def serve(
     attention: Attention = None,
 ) -> None:
     """Open the web page: upload documents, watch them being read, ask."""
-    from hmt_ui.binding import require_safe
-
     settings = _settings(home=home, model=model, device=device, dtype=dtype, attention=attention, host=host, port=port)
-    require_safe(settings.host, allow_unauthenticated=settings.allow_unauthenticated)
     from hmt_ui import web
     from hmt_ui.compose import open_qa
 
     with open_qa(settings) as qa:
-        web.serve(qa, host=settings.host, port=settings.port, uploads=settings.home / "uploads")
+        web.serve(
+            qa,
+            host=settings.host,
+            port=settings.port,
+            uploads=settings.home / UPLOADS,
+            allow_unauthenticated=settings.allow_unauthenticated,
+            names=settings.allowed_hosts,
+        )
 
 
 @app.command()

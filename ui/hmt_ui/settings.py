@@ -33,6 +33,10 @@ class Settings(BaseSettings):
         default=False, description="let `serve` bind another address than loopback without login (containers)"
     )
 
+    allowed_hosts: tuple[str, ...] = Field(
+        default=(), description="names, beside loopback's, that browsers may call the server by"
+    )
+
     @classmethod
     def settings_customise_sources(
         cls,

@@ -9,8 +9,6 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
-
 # Gradio compiles its templates at run time and writes inline scripts and styles: hence the two 'unsafe' words.
 # What matters here is that nothing can be loaded from, or sent to, another host, and that nobody frames the page.
 _POLICY = (

@@ -11,7 +11,7 @@ from pathlib import Path
 from hmt_qa import DocumentQA
 from hmt_qa.errors import HmtQaError
 from hmt_qa.types import IngestStatus, Job, JobState
-from hmt_ui.web.placing import discard, place, placed
+from hmt_ui.placing import discard, place, placed
 from hmt_ui.web.warming import Warming
 
 _log = logging.getLogger(__name__)

@@ -8,7 +8,7 @@ import signal
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,7 +17,8 @@ from starlette.middleware import Middleware
 
 from hmt_qa import DocumentQA
 from hmt_qa.errors import HmtQaError
-from hmt_ui.web.guard import LOOPBACK, Guard
+from hmt_ui.binding import LOOPBACK_NAMES, require_safe
+from hmt_ui.web.guard import Guard
 from hmt_ui.web.inbox import Inbox
 from hmt_ui.web.page import compose
 from hmt_ui.web.warming import Warming
@@ -53,14 +54,24 @@ _COLOURS = {  # where the base theme's contrast is below 4.5 to 1
 _MONOSPACE = ("ui-monospace", "Consolas", "monospace")
 
 
-def serve(qa: DocumentQA, *, host: str, port: int, uploads: Path) -> None:
+def serve(
+    qa: DocumentQA,
+    *,
+    host: str,
+    port: int,
+    uploads: Path,
+    allow_unauthenticated: bool = False,
+    names: Iterable[str] = (),
+) -> None:
     """Serve the page until Ctrl+C or SIGTERM; uploaded files are kept under `uploads`, a folder in the library's home.
 
-    Raises `HmtQaError` where `host` is not this machine alone, or `port` is taken.
+    `names` are hosts that browsers may call this server by, beside loopback's own. Raises `HmtQaError` where `host`
+    can be reached by others and `allow_unauthenticated` is not set, or where `port` is taken.
     """
+    require_safe(host, allow_unauthenticated=allow_unauthenticated)
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # a service manager's stop is an orderly one too
-    with running(qa, host=host, port=port, uploads=uploads) as address:
+    with running(qa, host=host, port=port, uploads=uploads, names=names) as address:
         print(f"hmt-qa is at {address} (Ctrl+C ends it)", file=sys.stderr)
         try:
             threading.Event().wait()
@@ -69,21 +80,17 @@ def serve(qa: DocumentQA, *, host: str, port: int, uploads: Path) -> None:
 
 
 @contextmanager
-def running(qa: DocumentQA, *, host: str, port: int, uploads: Path) -> Iterator[str]:
+def running(qa: DocumentQA, *, host: str, port: int, uploads: Path, names: Iterable[str] = ()) -> Iterator[str]:
     """The page's address while the server is up; what is being read is kept when it goes down."""
-    if host not in LOOPBACK:
-        raise HmtQaError(
-            f"The page has no login, so it is not served at {host}.",
-            subject=host,
-            remedy="Use 127.0.0.1, and reach it from elsewhere through an SSH tunnel.",
-        )
     with tempfile.TemporaryDirectory(prefix="hmt-qa-uploads-", ignore_cleanup_errors=True) as arriving:
         _environment(Path(arriving))
         warming = Warming(qa)
         inbox = Inbox(qa, uploads, warming)
         page = compose(qa, inbox, warming)
         try:
-            address = _launch(page, host=host, port=port, home=uploads.resolve().parent)
+            address = _launch(
+                page, host=host, port=port, home=uploads.resolve().parent, names=LOOPBACK_NAMES.union(names)
+            )
             warming.start()
             _log.info("server_up address=%s taken_up=%d", address, inbox.take_up())
             yield address
@@ -108,7 +115,7 @@ def _environment(arriving: Path) -> None:
     }
 
 
-def _launch(page: gr.Blocks, *, host: str, port: int, home: Path) -> str:
+def _launch(page: gr.Blocks, *, host: str, port: int, home: Path, names: Iterable[str]) -> str:
     try:
         _, address, _ = page.launch(
             server_name=host,
@@ -128,7 +135,7 @@ def _launch(page: gr.Blocks, *, host: str, port: int, home: Path) -> str:
             ssr_mode=False,
             pwa=False,
             mcp_server=False,
-            app_kwargs={"middleware": [Middleware(Guard, hosts=LOOPBACK)], "openapi_url": None},
+            app_kwargs={"middleware": [Middleware(Guard, hosts=names)], "openapi_url": None},
             theme=theme(),
             css_paths=[_STYLE],
         )
