@@ -76,6 +76,8 @@ def serve(
         try:
             threading.Event().wait()
         except KeyboardInterrupt:
+            if threading.current_thread() is threading.main_thread():
+                signal.signal(signal.SIGTERM, signal.SIG_IGN)  # said once is enough: the orderly end has begun
             _log.info("server_interrupted")
 
 
