@@ -86,7 +86,9 @@ def test_a_compound_is_a_phrase_beside_its_words():
 
 
 def test_the_very_name_ranks_above_its_parts(library, sample):
-    parts = sample("right of the fork, bisect the right angle, right away\n", path="/parts.txt", length=200).ingest(library)
+    parts = sample("right of the fork, bisect the right angle, right away\n", path="/parts.txt", length=200).ingest(
+        library
+    )
     name = sample("bisect_right is described on this page only\n", path="/name.txt", length=200).ingest(library)
     hits = library.keyword_search("What is bisect_right?", documents=[parts.id, name.id], top=5)
     assert [hit.place.document for hit in hits] == [name.id, parts.id]

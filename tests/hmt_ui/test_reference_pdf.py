@@ -16,7 +16,8 @@ import pypdfium2
 import pytest
 from pypdf import PdfReader
 
-from hmt_ui.reference_pdf import MODULES, ReferenceSummary, write_reference_pdf
+from hmt_ui.reference.docstrings import MODULES
+from hmt_ui.reference.pdf import ReferenceSummary, write_reference_pdf
 
 FEW = ("string", "bisect", "heapq", "graphlib")
 
@@ -119,7 +120,7 @@ def test_no_line_leaves_the_page(book: Book) -> None:
 
 def test_the_same_interpreter_writes_the_same_bytes_whatever_the_hash_seed(tmp_path: Path) -> None:
     program = (
-        "import sys; from pathlib import Path; from hmt_ui.reference_pdf import write_reference_pdf;"
+        "import sys; from pathlib import Path; from hmt_ui.reference.pdf import write_reference_pdf;"
         "write_reference_pdf(Path(sys.argv[1]), modules=sys.argv[2:])"
     )
     digests = set()

@@ -10,7 +10,7 @@ from hmt_qa.types import IngestStatus, Mode
 from hmt_ui import printing
 from hmt_ui.compose import open_qa
 from hmt_ui.progress import IngestProgress
-from hmt_ui.reference_pdf import write_reference_pdf
+from hmt_ui.reference.pdf import write_reference_pdf
 from hmt_ui.settings import Settings
 
 QUESTIONS = (
