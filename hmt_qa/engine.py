@@ -84,7 +84,7 @@ class LocalEngine:
 
         from hmt_qa.model.weights import load_model
 
-        self.machine.require_room(self.checkpoint.parameters, what=self.model_id)
+        self.machine.require_room(self.checkpoint.parameters, int8=self.checkpoint.is_int8, what=self.model_id)
         logging.disable_progress_bar()
         model = load_model(self.checkpoint, dtype=self.machine.dtype, attention=self.machine.attention)
         return cast("HMTForCausalLM", cast(Any, model).to(self.machine.device))
@@ -101,7 +101,15 @@ class LocalEngine:
 
         if not self.checkpoint.is_hmt:
             return cast(HMTConfig, self.model.config)
-        return HMTConfig.from_pretrained(self.checkpoint.directory)
+        directory = self.checkpoint.directory
+        try:
+            return HMTConfig.from_pretrained(directory)
+        except (ValueError, TypeError, KeyError) as exc:
+            raise InvalidCheckpoint(
+                f"{directory} has an impossible configuration: {exc}.",
+                subject=directory,
+                remedy="Fetch or save the model again.",
+            ) from exc
 
     @property
     def segment_length(self) -> int:

@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
@@ -32,10 +32,9 @@ class Checkpoint:
     def open(cls, directory: Path) -> Checkpoint:
         """Read configuration and headers; raises `ModelMissing` and `InvalidCheckpoint`."""
         config = _config(directory)
-        reference = directory / BACKBONE_REFERENCE
         folders = [directory]
-        if reference.exists():
-            folders.append(Path(json.loads(reference.read_text(encoding="utf-8"))["path"]))
+        if (directory / BACKBONE_REFERENCE).exists():
+            folders.append(backbone_reference(directory)[0])
         parameters = sum(_parameters(path) for folder in folders for path in folder.glob("*.safetensors"))
         if not parameters or not any((folder / "tokenizer.json").exists() for folder in folders):
             raise ModelMissing(
@@ -70,8 +69,7 @@ class Checkpoint:
         own = self.directory / name
         if own.exists() or not (self.directory / BACKBONE_REFERENCE).exists():
             return own
-        reference = json.loads((self.directory / BACKBONE_REFERENCE).read_text(encoding="utf-8"))
-        return Path(reference["path"]) / name
+        return backbone_reference(self.directory)[0] / name
 
 
 def fingerprint(*directories: Path) -> str:
@@ -86,10 +84,22 @@ def fingerprint(*directories: Path) -> str:
     return digest.hexdigest()
 
 
+def backbone_reference(directory: Path) -> tuple[Path, str]:
+    """Folder and fingerprint of the backbone that a memory in `directory` belongs to; raises `InvalidCheckpoint`."""
+    path = directory / BACKBONE_REFERENCE
+    try:
+        reference = json.loads(path.read_text(encoding="utf-8"))
+        return Path(reference["path"]), str(reference["fingerprint"])
+    except (OSError, ValueError, KeyError, TypeError) as exc:
+        raise InvalidCheckpoint(
+            f"{path} does not name a backbone: {exc}.", subject=path, remedy="Save the memory again."
+        ) from exc
+
+
 def _config(directory: Path) -> dict[str, Any]:
     path = directory / "config.json"
     try:
-        return cast(dict[str, Any], json.loads(path.read_text(encoding="utf-8")))
+        config = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as exc:
         raise ModelMissing(
             f"There is no model in {directory}.", subject=directory, remedy="Check the path given as model."
@@ -98,6 +108,11 @@ def _config(directory: Path) -> dict[str, Any]:
         raise InvalidCheckpoint(
             f"{path} is not a model configuration: {exc}.", subject=path, remedy="Fetch or save the model again."
         ) from exc
+    if not isinstance(config, dict):
+        raise InvalidCheckpoint(
+            f"{path} is not a model configuration.", subject=path, remedy="Fetch or save the model again."
+        )
+    return config
 
 
 def _parameters(path: Path) -> int:

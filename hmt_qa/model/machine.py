@@ -13,7 +13,9 @@ import torch
 from hmt_qa.errors import ModelTooLarge
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
-WORKING_SPACE = 1.3  # measured: peak over weights while loading and reading, hmt-small
+CGROUP = Path("/sys/fs/cgroup")
+WORKING_BYTES = 200_000_000  # activations of a pass, a question's KV cache; an allowance, not a measurement
+INT8_LOADING_BYTES = 5  # a parameter stored as int8 is held in that form and as float32 while it is loaded
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +49,10 @@ class Machine:
         threads = f" threads={torch.get_num_threads()}" if self.device.type == "cpu" else ""
         return f"{device} {self.dtype_name} {self.attention}{threads} torch={torch.__version__}"
 
-    def require_room(self, parameters: int, *, what: str) -> None:
-        """Raise `ModelTooLarge` unless weights and working space fit the free memory."""
-        needed = int(parameters * self.dtype.itemsize * WORKING_SPACE)
+    def require_room(self, parameters: int, *, int8: bool, what: str) -> None:
+        """Raise `ModelTooLarge` unless loading the weights and working with them fit the free memory."""
+        loading = INT8_LOADING_BYTES if int8 else 0
+        needed = parameters * (self.dtype.itemsize + loading) + WORKING_BYTES
         free = free_bytes(self.device)
         if needed > free:
             raise ModelTooLarge(
@@ -64,10 +67,16 @@ def free_bytes(device: torch.device) -> int:
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
     free = int(psutil.virtual_memory().available)
-    limit, used = Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current")
+    limit, used = CGROUP / "memory.max", CGROUP / "memory.current"
     if limit.exists() and (text := limit.read_text().strip()) != "max":
-        free = min(free, int(text) - int(used.read_text()))
-    return free
+        free = min(free, int(text) - int(used.read_text()) + _file_cache())
+    return max(free, 0)
+
+
+def _file_cache() -> int:
+    """Bytes this container is charged for files it has read, which the kernel gives up when asked for memory."""
+    lines = (line.split() for line in (CGROUP / "memory.stat").read_text().splitlines())
+    return sum(int(count) for name, count in lines if name in {"active_file", "inactive_file"})
 
 
 def _native_bfloat16(device: torch.device) -> bool:

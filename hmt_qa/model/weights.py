@@ -16,7 +16,15 @@ from torch import Tensor
 from transformers import AutoModelForCausalLM, PreTrainedModel
 
 from hmt_qa.errors import InvalidCheckpoint
-from hmt_qa.model.checkpoint import BACKBONE_REFERENCE, INT8_ROWS, MEMORY_WEIGHTS, WEIGHTS, Checkpoint, fingerprint
+from hmt_qa.model.checkpoint import (
+    BACKBONE_REFERENCE,
+    INT8_ROWS,
+    MEMORY_WEIGHTS,
+    WEIGHTS,
+    Checkpoint,
+    backbone_reference,
+    fingerprint,
+)
 from hmt_qa.model.config import HMTConfig
 from hmt_qa.model.hmt import HMTForCausalLM
 
@@ -54,7 +62,9 @@ def load_model(checkpoint: Checkpoint, *, dtype: torch.dtype, attention: str) ->
     Raises `InvalidCheckpoint`.
     """
     directory = checkpoint.directory
-    settings: dict[str, Any] = {"dtype": dtype, "attn_implementation": attention, "local_files_only": True}
+    settings: dict[str, Any] = {"dtype": dtype, "local_files_only": True, "trust_remote_code": False}
+    if attention != "sdpa":  # the default where a backbone has attention; recurrent ones refuse to be told
+        settings["attn_implementation"] = attention
     try:
         if (directory / MEMORY_WEIGHTS).exists():
             model = _beside_backbone(directory, settings)
@@ -63,7 +73,7 @@ def load_model(checkpoint: Checkpoint, *, dtype: torch.dtype, attention: str) ->
         elif checkpoint.is_int8:
             model = _from_int8(directory, settings)
         else:
-            model = HMTForCausalLM.from_pretrained(directory, use_safetensors=True, **settings)
+            model = _whole(directory, use_safetensors=True, **settings)
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as exc:
         raise InvalidCheckpoint(
             f"The model in {directory} cannot be loaded: {exc}.", subject=directory, remedy="Fetch or save it again."
@@ -108,13 +118,20 @@ def _from_int8(directory: Path, settings: dict[str, Any]) -> HMTForCausalLM:
         if not name.endswith(SCALE)
     }
     config = HMTConfig.from_pretrained(directory)
-    return HMTForCausalLM.from_pretrained(None, config=config, state_dict=weights, **settings)
+    return _whole(None, config=config, state_dict=weights, **settings)
+
+
+def _whole(directory: Path | None, **settings: Any) -> HMTForCausalLM:
+    """The model, none of whose weights were made up for want of stored ones."""
+    model, report = cast(Any, HMTForCausalLM).from_pretrained(directory, output_loading_info=True, **settings)
+    if missing := sorted(report["missing_keys"]):
+        raise ValueError(f"it has no {', '.join(missing)}")
+    return cast(HMTForCausalLM, model)
 
 
 def _beside_backbone(directory: Path, settings: dict[str, Any]) -> HMTForCausalLM:
-    reference = json.loads((directory / BACKBONE_REFERENCE).read_text(encoding="utf-8"))
-    home = Path(reference["path"])
-    if fingerprint(home) != reference["fingerprint"]:
+    home, expected = backbone_reference(directory)
+    if fingerprint(home) != expected:
         raise InvalidCheckpoint(
             f"The backbone in {home} is not the one this memory was trained on.",
             subject=home,

@@ -1,0 +1,58 @@
+"""Models and checkpoints, built once a session."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+import torch
+
+from hmt_qa.app import EMBEDDED_MODEL
+from hmt_qa.engine import LocalEngine
+from hmt_qa.model.hmt import HMTForCausalLM
+from tests.hmt_qa.models import save_with_tokenizer, tiny_hmt
+
+
+@pytest.fixture(autouse=True, scope="package")
+def one_thread() -> Iterator[None]:
+    """Tiny matrices are multiplied faster by one thread than by several that wait for each other."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="session")
+def tiny() -> Callable[[str], HMTForCausalLM]:
+    """The tiny random model of a family; shared, so look but do not change."""
+    return cache(tiny_hmt)
+
+
+@pytest.fixture(scope="session")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny random Qwen3 with the embedded tokenizer: 16 tokens a segment, 3 memories in its window."""
+    model = tiny_hmt(
+        "qwen3",
+        backbone={"vocab_size": 16384},
+        segment_length=16,
+        sensory_length=4,
+        recall_window=3,
+        recall_size=32,
+    )
+    return save_with_tokenizer(model, tmp_path_factory.mktemp("checkpoints") / "tiny-qwen3")
+
+
+@pytest.fixture(scope="session")
+def engine(checkpoint: Path) -> LocalEngine:
+    return LocalEngine(checkpoint, device="cpu", dtype="float32")
+
+
+@pytest.fixture(scope="session")
+def embedded() -> LocalEngine:
+    """The model that ships in the package."""
+    engine = LocalEngine(EMBEDDED_MODEL, device="cpu", dtype="float32")
+    with torch.inference_mode():
+        engine.summarise([1])
+    return engine
