@@ -6,6 +6,7 @@ Exit codes: 0 ok · 1 some inputs failed, or one clear error · 2 usage · 130 i
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import sys
 from pathlib import Path
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from hmt_ui.settings import Settings
 
 INTERRUPTED = 130
+BRIEF_SPINNING = ("GOMP_SPINCOUNT", "1000")  # docs/decisions/0007: 13 times faster beside another busy process
 UPLOADS = "uploads"  # in the home folder: what the page was given
 
 app = typer.Typer(
@@ -245,6 +247,7 @@ def demo(
 
 def main() -> None:
     """Entry point `hmt-qa`: runs a command and turns every error into one line and an exit code."""
+    os.environ.setdefault(*BRIEF_SPINNING)  # before torch is imported, which reads it once
     try:
         app()
     except HmtQaError as exc:
