@@ -1,0 +1,158 @@
+"""The recipes: functions that return configurations, and nothing else.
+
+Batch sizes are for one process (one H200 of 139 GiB), lengths in tokens. Arithmetic: 0.26 GFLOP and about 0.2 MB of
+kept activations a token for the 44M shape, 0.65M tokens a second in plain training.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from hmt_qa.training.loop import Run
+from hmt_qa.training.optim import Rates
+from hmt_qa.training.unroll import MemoryKind
+
+StageName = Literal["base", "memory", "answers"]
+
+SOURCES = (
+    ("squad_v1_train", 0.62),
+    ("medquad", 0.10),
+    ("cuad", 0.08),
+    ("fairytaleqa_train", 0.07),
+    ("wikitablequestions_train", 0.06),
+    ("tatqa_dev", 0.04),
+    ("qmsum_train", 0.02),
+    ("omos_train", 0.01),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unroll:
+    """Documents in lock-step and segments of each, from this share of the run on."""
+
+    documents: int
+    segments: int
+    share: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Base:
+    """Stage 1: a backbone from scratch. rows x length tokens a step; filings: whether they are in the mix."""
+
+    run: Run
+    rows: int = 48
+    length: int = 2048
+    filings: bool = False
+    validation_windows: int = 768
+    compiled: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Memory:
+    """Stage 2: reading long documents through memory. keep_tokens: longer unrolls compute activations twice.
+
+    calibrated: whether Wq and Wk begin anew from the states of a batch.
+    """
+
+    run: Run
+    kind: MemoryKind = MemoryKind.HMT
+    curriculum: tuple[Unroll, ...] = ()
+    keep_tokens: int = 280_000
+    filings: bool = True
+    calibrated: bool = True
+    validation_documents: int = 64
+    validation_segments: int = 16
+    compiled: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Weights:
+    """Of the losses of stage 3. recall: against M. summaries: against S. likeness and agreement: to a teacher."""
+
+    language: float = 1.0
+    recall: float = 1.0
+    summaries: float = 0.3
+    reading: float = 1.0
+    memory_mode: float = 0.15
+    likeness: float = 1.0
+    agreement: float = 0.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answers:
+    """Stage 3: recall and reading.
+
+    shapes: unrolls taken in turns. asked: share of documents made of question sets, the rest are long texts.
+    with_initial: share of reading rows whose P is the initial memory. likeness_until: share of the run after which
+    the teacher is no longer asked. teacher_temperature: of its softmax over cosines. calibrated: whether Wq and Wk
+    begin anew from the states of a batch. balance: norm of recall's gradient beside that of language and reading,
+    measured every balance_every steps.
+    """
+
+    run: Run
+    shapes: tuple[Unroll, ...] = ()
+    sources: tuple[tuple[str, float], ...] = SOURCES
+    weights: Weights = field(default_factory=Weights)
+    asked: float = 0.5
+    with_initial: float = 0.25
+    likeness_until: float = 0.7
+    teacher_temperature: float = 0.05
+    keep_tokens: int = 200_000
+    filings: bool = True
+    calibrated: bool = True
+    balance: float = 1.0
+    balance_every: int = 20
+    validation_documents: int = 64
+    compiled: bool = True
+
+
+Recipe = Base | Memory | Answers
+
+
+def base() -> Base:
+    """The reference's recipe: 7,672 steps of 48 x 2048 tokens on each of 2 GPUs; 20 minutes."""
+    return Base(run=Run(steps=7672, rates=Rates(), round_from=1.0, checkpoint_minutes=5.0))
+
+
+def memory() -> Memory:
+    """Twice as many segments in each part of the run, at about 131k tokens a step a GPU."""
+    rates = Rates(matrices=0.006, others=1.2e-3, recall=1e-3, prompts=2e-3, warm_up=30, decay=0.6)
+    return Memory(
+        run=Run(steps=1200, minutes=6.0, rates=rates),
+        curriculum=(
+            Unroll(documents=256, segments=2),
+            Unroll(documents=128, segments=4, share=0.1),
+            Unroll(documents=64, segments=8, share=0.3),
+            Unroll(documents=32, segments=16, share=0.65),
+        ),
+    )
+
+
+def answers() -> Answers:
+    """512 segments a step a GPU, 512 questions about them, 128 of these read and answered."""
+    rates = Rates(matrices=0.005, others=1e-3, recall=1e-3, prompts=2e-3, warm_up=30, decay=0.7)
+    return Answers(
+        run=Run(steps=4000, minutes=15.0, rates=rates, round_from=0.85),
+        shapes=(Unroll(documents=64, segments=8), Unroll(documents=32, segments=16)),
+    )
+
+
+def smoke(stage: StageName) -> Recipe:
+    """The stage at sizes a CPU runs in seconds, every step logged."""
+    rates = Rates(matrices=0.01, others=5e-3, recall=5e-3, prompts=5e-3, warm_up=2)
+    run = Run(steps=6, rates=rates, log_seconds=0.0, checkpoint_minutes=60.0, validate_minutes=60.0)
+    if stage == "base":
+        return Base(run=run, rows=4, length=32, validation_windows=4, compiled=False)
+    if stage == "memory":
+        shapes = (Unroll(documents=4, segments=2), Unroll(documents=2, segments=4, share=0.5))
+        return Memory(
+            run=run, curriculum=shapes, validation_documents=2, validation_segments=2, filings=False, compiled=False
+        )
+    return Answers(
+        run=replace(run, round_from=0.8),
+        shapes=(Unroll(documents=4, segments=4), Unroll(documents=2, segments=8)),
+        filings=False,
+        validation_documents=2,
+        compiled=False,
+    )

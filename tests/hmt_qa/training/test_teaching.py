@@ -1,0 +1,152 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hmt_qa.app import EMBEDDED_MODEL
+from hmt_qa.prompt import PromptFormat
+from hmt_qa.training import jsonl
+from hmt_qa.training.changing import changed
+from hmt_qa.training.data import TokenStore, generator, open_tokenizer, text_store
+from hmt_qa.training.documents import AskedWindows, LongTexts, MadeWindows
+from hmt_qa.training.losses import IGNORED, contrast_loss, token_loss
+from hmt_qa.training.marks import Marks
+from hmt_qa.training.mixing import rows_tensors
+from hmt_qa.training.questions import UNKNOWN, QuestionSets
+from hmt_qa.training.reading import LONG, SHORT, Reading, holds, width
+from hmt_qa.training.recipes import memory
+from hmt_qa.training.unroll import token_labels
+
+SIZE = 16
+TOKENIZER = open_tokenizer(EMBEDDED_MODEL)
+FORM = PromptFormat.of(TOKENIZER)
+
+
+@pytest.fixture(scope="module")
+def sets(data: Path, work: Path) -> QuestionSets:
+    return QuestionSets.open(data, work, TOKENIZER)
+
+
+@pytest.fixture(scope="module")
+def texts(data: Path, work: Path) -> TokenStore:
+    return text_store(jsonl.find(data, "shard_*.jsonl.zst"), work, TOKENIZER)
+
+
+def test_stored_documents_are_the_texts(data: Path, texts: TokenStore) -> None:
+    (path,) = jsonl.find(data, "shard_*.jsonl.zst")
+    for number, line in enumerate(jsonl.lines(path)):
+        assert TOKENIZER.decode(texts.document(number).tolist(), skip_special_tokens=False) == line["text"]
+
+
+def test_windows_depend_on_seed_step_and_row_alone(sets: QuestionSets) -> None:
+    windows = AskedWindows(sets, {"squad_v1_train": 1.0}, [303])
+    one, two = (windows.draw(generator(0, 5, 2), 8, SIZE, 8) for _ in range(2))
+    other = windows.draw(generator(0, 6, 2), 8, SIZE, 8)
+    assert np.array_equal(one.tokens_T, two.tokens_T)
+    assert one.asks == two.asks
+    assert not np.array_equal(one.tokens_T, other.tokens_T)
+
+
+def test_evidence_holds_the_answer(sets: QuestionSets) -> None:
+    windows = AskedWindows(sets, {"squad_v1_train": 1.0, "cuad": 0.5}, [303])
+    quoted = 0
+    for step in range(60):
+        window = windows.draw(generator(1, step), 8, SIZE, 8)
+        assert len(window.tokens_T) <= 8 * SIZE
+        for ask in window.asks:
+            first, last = ask.quote
+            if first != UNKNOWN:
+                quoted += 1
+                said = TOKENIZER.decode(window.tokens_T[first : last + 1].tolist()).strip()
+                answer = TOKENIZER.decode(sets.answer_ids(ask.question).tolist())
+                assert answer in said
+                assert set(range(first // SIZE, last // SIZE + 1)) == set(ask.gold)
+                assert set(ask.gold) <= set(ask.segments)
+            assert all(0 <= number * SIZE < len(window.tokens_T) for number in ask.segments)
+    assert quoted > 100
+
+
+def test_only_answer_tokens_are_taught_and_refused_rows_lack_the_answer(sets: QuestionSets) -> None:
+    windows = AskedWindows(sets, {"squad_v1_train": 1.0, "cuad": 0.5}, [303])
+    reading = Reading(sets, FORM, SIZE)
+    refused = 0
+    for step in range(60):
+        rng = generator(2, step)
+        window = windows.draw(rng, 8, SIZE, 8)
+        for most in (SHORT, LONG):
+            for ask in window.asks:
+                if not (ask.gold or sets.unanswerable_Q[ask.question]):
+                    continue
+                row = reading.row(window, ask, rng, most=most)
+                assert len(row.ids) <= width(most, SIZE, 64)
+                assert row.ids[row.answer_from - 1] == FORM.answer[0]
+                rows = rows_tensors([(0, row, True)], width(most, SIZE, 64))
+                taught = rows.labels_RA[0][rows.labels_RA[0] != IGNORED]
+                assert taught.tolist() == row.ids[row.answer_from :]
+                place = rows.places_RA[0][: len(taught)]
+                assert rows.ids_RW[0][place].tolist() == taught.tolist()  # [P ; ids]: state i predicts ids[i]
+                passages = np.array(row.ids[: row.answer_from], dtype=np.uint16)
+                needle = window.tokens_T[ask.quote[0] : ask.quote[1] + 1] if ask.quote[0] != UNKNOWN else passages[:0]
+                if row.refused:
+                    refused += 1
+                    assert taught.tolist() == [FORM.unanswerable, FORM.stop[0]]
+                    cut = row.ids.index(FORM.question[0])
+                    assert not holds(passages[:cut], needle)
+                elif len(ask.gold) == 1 and len(needle):
+                    assert holds(passages, needle)
+    assert refused > 20
+
+
+def test_made_questions_point_at_what_surrounded_them(texts: TokenStore) -> None:
+    windows = MadeWindows(LongTexts(texts), Marks.of(TOKENIZER))
+    asked = 0
+    for step in range(30):
+        window = windows.draw(generator(3, step), 8, SIZE, 8)
+        asked += len(window.asks)
+        for ask in window.asks:
+            assert ask.ids
+            assert 0 <= min(ask.segments) <= max(ask.segments) <= (len(window.tokens_T) - 1) // SIZE
+    assert asked > 60
+
+
+@given(rows=st.integers(1, 40), piece=st.integers(1, 17), seed=st.integers(0, 99))
+@settings(max_examples=20, deadline=None)
+def test_loss_in_pieces_is_the_loss_at_once(rows: int, piece: int, seed: int) -> None:
+    generator_ = torch.Generator().manual_seed(seed)
+    hidden = torch.randn(rows, 8, generator=generator_, requires_grad=True)
+    weight = torch.randn(11, 8, generator=generator_, requires_grad=True)
+    labels = torch.randint(0, 11, (rows,), generator=generator_)
+    labels[::3] = IGNORED
+    total, count = token_loss(hidden, weight, labels, piece=piece)
+    whole = torch.nn.functional.cross_entropy(hidden @ weight.T, labels, ignore_index=IGNORED, reduction="sum")
+    torch.testing.assert_close(total, whole)
+    assert int(count) == int((labels != IGNORED).sum())
+    ours, theirs = (torch.autograd.grad(value, (hidden, weight)) for value in (total, whole))
+    torch.testing.assert_close(ours, theirs)
+
+
+def test_contrast_ignores_what_is_not_allowed_and_questions_without_evidence() -> None:
+    scores = torch.tensor([[2.0, 1.0, 50.0], [1.0, 2.0, 3.0]])
+    positive = torch.tensor([[True, False, False], [False, False, False]])
+    allowed = torch.tensor([[True, True, False], [True, True, True]])
+    total, count = contrast_loss(scores, positive, allowed)
+    torch.testing.assert_close(total, -torch.tensor([2.0, 1.0]).log_softmax(0)[0])
+    assert int(count) == 1
+
+
+def test_every_token_but_a_documents_first_is_scored() -> None:
+    ids = torch.arange(1, 13).view(1, 3, 4)
+    labels = token_labels(ids, torch.tensor([[4, 4, 2]]))
+    assert labels.tolist() == [[IGNORED, *range(2, 11), IGNORED, IGNORED]]
+
+
+def test_recipes_change_by_dotted_names() -> None:
+    recipe = changed(memory(), {"run.rates.matrices": "0.001", "kind": "rmt", "curriculum": "8x2,4x4@0.5"})
+    assert (recipe.run.rates.matrices, recipe.kind.value, recipe.curriculum[1].segments) == (0.001, "rmt", 4)
+    with pytest.raises(ValueError, match="no entry"):
+        changed(memory(), {"run.speed": "1"})
