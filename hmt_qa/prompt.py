@@ -18,6 +18,7 @@ class PromptFormat:
     """Marks around evidence and question, as the model was trained with them.
 
     A tokenizer without our special tokens (any other Hugging Face model) gets the same layout in words.
+    `stop` ends an answer: the end mark, or a mark that begins something new, as after an answer in the training text.
     `unanswerable` is None where the model has no token for it.
     """
 
@@ -34,7 +35,7 @@ class PromptFormat:
         known = [mark for mark in marks if mark is not None]
         if len(known) == len(marks):
             passage, question, answer, unanswerable, end = known
-            return cls((passage,), (question,), (answer,), (end,), unanswerable)
+            return cls((passage,), (question,), (answer,), (end, question, passage), unanswerable)
 
         def spelt(words: str) -> tuple[int, ...]:
             return tuple(tokenizer.encode(words, add_special_tokens=False).ids)

@@ -32,7 +32,7 @@ def test_our_own_model_gets_its_trained_marks(engine, marks):
         passage=(marks[PASSAGE],),
         question=(marks[QUESTION],),
         answer=(marks[ANSWER],),
-        stop=(marks[END],),
+        stop=(marks[END], marks[QUESTION], marks[PASSAGE]),
         unanswerable=marks[UNANSWERABLE],
     )
 

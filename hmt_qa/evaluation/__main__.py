@@ -1,0 +1,73 @@
+"""Measures a checkpoint: `python -m hmt_qa.evaluation perplexity|retrieval|answers --data DIR --model CHECKPOINT`.
+
+`--baseline` names another checkpoint's folder, `hmt=`, `rmt=` or `none=` before it says how it is read. The whole
+report goes to `--out`, a short table to standard output.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from hmt_qa.errors import HmtQaError
+from hmt_qa.evaluation.options import Baseline, Options, What
+from hmt_qa.evaluation.report import run
+from hmt_qa.evaluation.statistics import SEED
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Parse, measure, write; 1 where it could not be done."""
+    given = _parser().parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(message)s")
+    options = Options(
+        data=given.data,
+        model=given.model,
+        baselines=tuple(Baseline.parse(text) for text in given.baseline),
+        limit=given.limit,
+        lengths=tuple(given.lengths),
+        device=given.device,
+        dtype=given.dtype,
+        memory_share=given.memory_share,
+        minilm=given.minilm,
+        reports=given.reports,
+        seed=given.seed,
+    )
+    try:
+        report = run(What(given.what), options)
+    except HmtQaError as problem:
+        sys.stderr.write(f"{problem}\n")
+        return 1
+    if given.out:
+        given.out.parent.mkdir(parents=True, exist_ok=True)
+        given.out.write_text(report.as_json(), encoding="utf-8")
+    sys.stdout.write(report.table())
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m hmt_qa.evaluation", description=__doc__.partition("\n")[0])
+    parser.add_argument("what", choices=[what.value for what in What])
+    parser.add_argument("--data", type=Path, required=True, help="folder with corpus/ and dev/")
+    parser.add_argument("--model", type=Path, required=True, help="the checkpoint's folder")
+    parser.add_argument("--baseline", nargs="*", default=[], metavar="[MODE=]DIR")
+    parser.add_argument(
+        "--limit", type=int, help="questions in all (perplexity: segments a document); 0 for everything"
+    )
+    parser.add_argument("--lengths", type=int, nargs="*", default=[], help="tokens of joined documents")
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--dtype", default="auto", choices=["auto", "float32", "bfloat16"])
+    parser.add_argument("--memory-share", type=float, help="of the hybrid ranking; the product's own by default")
+    parser.add_argument(
+        "--minilm", type=Path, help="folder of the baseline's model, where its package is not installed"
+    )
+    parser.add_argument("--reports", action="store_true", help="retrieval also in the PDF reports")
+    parser.add_argument("--seed", type=int, default=SEED)
+    parser.add_argument("--out", type=Path, help="where the whole report is written as JSON")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
