@@ -1,12 +1,13 @@
 """Measures a checkpoint: `python -m hmt_qa.evaluation perplexity|retrieval|answers --data DIR --model CHECKPOINT`.
 
 `--baseline` names another checkpoint's folder, `hmt=`, `rmt=` or `none=` before it says how it is read. The whole
-report goes to `--out`, a short table to standard output.
+report goes to `--out`, a short table to standard output; with `--json` the report goes there, in one line.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import logging
 import sys
 from collections.abc import Sequence
@@ -43,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if given.out:
         given.out.parent.mkdir(parents=True, exist_ok=True)
         given.out.write_text(report.as_json(), encoding="utf-8")
-    sys.stdout.write(report.table())
+    sys.stdout.write(json.dumps(json.loads(report.as_json())) + "\n" if given.json else report.table())
     return 0
 
 
@@ -65,6 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--reports", action="store_true", help="retrieval also in the PDF reports")
     parser.add_argument("--seed", type=int, default=SEED)
+    parser.add_argument("--json", action="store_true", help="the whole report on standard output, nothing else")
     parser.add_argument("--out", type=Path, help="where the whole report is written as JSON")
     return parser
 

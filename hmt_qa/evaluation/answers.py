@@ -14,7 +14,6 @@ from hmt_qa.evaluation.corpora import DevelopmentSet, development_sets
 from hmt_qa.evaluation.decoding import decode
 from hmt_qa.evaluation.encoding import ContextEncoder
 from hmt_qa.evaluation.figures import HEADLINE, POOLED, Figure, Results
-from hmt_qa.evaluation.keyword import Terms, terms
 from hmt_qa.evaluation.options import Options
 from hmt_qa.evaluation.plan import ANSWERS_LIMIT, QUICK, Plan, plan
 from hmt_qa.evaluation.recalling import recall_cells
@@ -40,7 +39,7 @@ Table = dict[tuple[str, int, str], list[Said]]
 """Answers in the questions' order by set, length and method."""
 
 
-def evaluate(options: Options, *, keyword_terms: Terms = terms) -> Results:
+def evaluate(options: Options) -> Results:
     """Measure every way of asking; raises `FileMissing`, `ModelMissing` and `InvalidCheckpoint`."""
     subject = Subject.open(options.model, device=options.device, dtype=options.dtype)
     sets = [short_answers(of, subject) for of in development_sets(options.data) if of.name not in _LONG_ANSWERS]
@@ -60,7 +59,7 @@ def evaluate(options: Options, *, keyword_terms: Terms = terms) -> Results:
         )
     ]
     contexts = {context.id: context.text for of in sets for context in of.contexts}
-    askers = askers_of(subject, made, contexts, options, keyword_terms)
+    askers = askers_of(subject, made, contexts, options)
     table = ask(subject, _wanted(askers))
     notes = [
         f"answers of at most {ANSWER_TOKENS} tokens; questions whose shortest answer is longer are left out",
@@ -95,15 +94,13 @@ def _plan(sets: Sequence[DevelopmentSet], options: Options) -> Plan:
     return Plan(chosen=(*first.chosen, *rest), lengths=lengths)
 
 
-def askers_of(
-    subject: Subject, made: Sequence[Cell], contexts: dict[str, str], options: Options, keyword_terms: Terms
-) -> list[Asker]:
+def askers_of(subject: Subject, made: Sequence[Cell], contexts: dict[str, str], options: Options) -> list[Asker]:
     """Read every document, recall for every question, rank as the product does."""
     share = subject.memory_share if options.memory_share is None else options.memory_share
     ids = [[subject.ids(asked.question.text) for asked in cell.asked] for cell in made]
     recalled = recall_cells(subject.model, made, ids, batching=subject.batching)
     return [
-        Asker(subject, cell, of, hybrid(of, search_keywords(cell, keyword_terms), share), contexts, options.seed)
+        Asker(subject, cell, of, hybrid(of, search_keywords(cell), share), contexts, options.seed)
         for cell, of in zip(made, recalled, strict=True)
         if cell.asked
     ]

@@ -10,7 +10,6 @@ from time import perf_counter
 from typing import Any
 
 from hmt_qa.evaluation.figures import HEADLINE, POOLED, REPORTS, Figure, Results
-from hmt_qa.evaluation.keyword import Terms, terms
 from hmt_qa.evaluation.options import Options, What
 from hmt_qa.evaluation.statistics import LEVEL, RESAMPLES
 
@@ -63,7 +62,7 @@ class Report:
         return "\n".join([f"{self.what}: {self.model}", f"{self.machine}, {self.seconds:.0f} s", *lines]) + "\n"
 
 
-def run(what: What, options: Options, *, keyword_terms: Terms = terms) -> Report:
+def run(what: What, options: Options) -> Report:
     """Evaluate and wrap up; raises what the evaluation raises."""
     from hmt_qa.evaluation import answers, perplexity, retrieval
     from hmt_qa.model.checkpoint import Checkpoint
@@ -72,9 +71,9 @@ def run(what: What, options: Options, *, keyword_terms: Terms = terms) -> Report
     if what is What.PERPLEXITY:
         results = perplexity.evaluate(options)
     elif what is What.RETRIEVAL:
-        results = retrieval.evaluate(options, keyword_terms=keyword_terms)
+        results = retrieval.evaluate(options)
     else:
-        results = answers.evaluate(options, keyword_terms=keyword_terms)
+        results = answers.evaluate(options)
     return Report(
         what=what,
         model=Checkpoint.open(options.model).model_id,

@@ -9,7 +9,6 @@ from hmt_qa import plugins
 from hmt_qa.evaluation.corpora import Question, report_questions
 from hmt_qa.evaluation.documents import LongDocument, cut
 from hmt_qa.evaluation.figures import REPORTS, Figure
-from hmt_qa.evaluation.keyword import Terms
 from hmt_qa.evaluation.minilm import MiniLM
 from hmt_qa.evaluation.options import Options
 from hmt_qa.evaluation.retrieval import Scored, figures_of, rank_cells
@@ -20,9 +19,7 @@ from hmt_qa.evaluation.subjects import Subject
 PAGES = f"{REPORTS}, pages"
 
 
-def figures(
-    options: Options, subject: Subject, *, share: float, keyword_terms: Terms, encoder: MiniLM | None
-) -> list[Figure]:
+def figures(options: Options, subject: Subject, *, share: float, encoder: MiniLM | None) -> list[Figure]:
     """Segment level (a segment is gold where it touches a gold page) and page level; nothing without reports.
 
     Raises `HmtQaError` where no PDF reader is installed.
@@ -38,7 +35,7 @@ def figures(
         of = Question(context=question.pdf.name, text=question.text, answers=question.answers, spans=())
         asked.append(Asked(question=of, document=place, gold=documents[place].on_pages(question.pages), spans=()))
     cell = Cell(name=REPORTS, length=0, documents=tuple(documents), asked=tuple(asked))
-    (rankings,) = rank_cells(subject, [cell], share=share, keyword_terms=keyword_terms, encoder=encoder)
+    (rankings,) = rank_cells(subject, [cell], share=share, encoder=encoder)
     by_segment = {
         method: [first_rank(row, one.gold) for row, one in zip(rows, asked, strict=True)]
         for method, rows in rankings.items()

@@ -16,7 +16,7 @@ from hmt_qa.evaluation.corpora import development_sets
 from hmt_qa.evaluation.encoding import ContextEncoder
 from hmt_qa.evaluation.figures import POOLED, Figure, Results
 from hmt_qa.evaluation.fusion import fuse
-from hmt_qa.evaluation.keyword import KeywordIndex, Terms, terms
+from hmt_qa.evaluation.keyword import KeywordIndex
 from hmt_qa.evaluation.options import Options
 from hmt_qa.evaluation.plan import RETRIEVAL_LIMIT, plan
 from hmt_qa.evaluation.recalling import Recalled, recall_cells
@@ -51,8 +51,8 @@ class Scored:
     ranks: Mapping[str, Sequence[int]]
 
 
-def evaluate(options: Options, *, keyword_terms: Terms = terms) -> Results:
-    """Measure every set at every length, and pooled; `keyword_terms` is the product's own where the caller has it.
+def evaluate(options: Options) -> Results:
+    """Measure every set at every length, and pooled.
 
     Raises `FileMissing`, `ModelMissing` and `InvalidCheckpoint`.
     """
@@ -75,7 +75,7 @@ def evaluate(options: Options, *, keyword_terms: Terms = terms) -> Results:
     ]
     encoder, notes = _baseline(options, subject)
     share = subject.memory_share if options.memory_share is None else options.memory_share
-    rankings = rank_cells(subject, made, share=share, keyword_terms=keyword_terms, encoder=encoder)
+    rankings = rank_cells(subject, made, share=share, encoder=encoder)
     scored = [_scored(cell, found) for cell, found in zip(made, rankings, strict=True)]
     swept = [_swept(cell, found) for cell, found in zip(made, rankings, strict=True)]
     figures = [figure for of in with_pools(scored) for figure in _figures(of, options.seed)]
@@ -83,12 +83,12 @@ def evaluate(options: Options, *, keyword_terms: Terms = terms) -> Results:
     if options.reports:
         from hmt_qa.evaluation import reports
 
-        figures += reports.figures(options, subject, share=share, keyword_terms=keyword_terms, encoder=encoder)
+        figures += reports.figures(options, subject, share=share, encoder=encoder)
     return Results(figures=figures, sizes=_sizes(made), notes=[*notes, f"hybrid: share of memory {share:g}"])
 
 
 def rank_cells(
-    subject: Subject, made: Sequence[Cell], *, share: float, keyword_terms: Terms, encoder: minilm.MiniLM | None
+    subject: Subject, made: Sequence[Cell], *, share: float, encoder: minilm.MiniLM | None
 ) -> list[dict[str, list[list[int]]]]:
     """Every method's rankings for every cell."""
     ids = [[subject.ids(asked.question.text) for asked in cell.asked] for cell in made]
@@ -96,7 +96,7 @@ def rank_cells(
     found = []
     for cell, of in zip(made, recalled, strict=True):
         by_memory = [list(one.ranking) for one in of]
-        by_keyword = search_keywords(cell, keyword_terms)
+        by_keyword = search_keywords(cell)
         rankings = {MEMORY: by_memory, KEYWORD: by_keyword, HYBRID: _fused(by_memory, by_keyword, share)}
         if encoder is not None:
             by_vector = _nearest(cell, encoder)
@@ -105,9 +105,9 @@ def rank_cells(
     return found
 
 
-def search_keywords(cell: Cell, keyword_terms: Terms) -> list[list[int]]:
+def search_keywords(cell: Cell) -> list[list[int]]:
     """BM25's ranking for each question of a cell."""
-    with KeywordIndex(cell.documents, terms=keyword_terms) as index:
+    with KeywordIndex(cell.documents) as index:
         return [index.search(a.question.text, document=a.document, top=CANDIDATES) for a in cell.asked]
 
 

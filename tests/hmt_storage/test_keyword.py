@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hmt_storage.keyword import terms
+from hmt_qa.keywords import terms
 from hmt_storage.library import SqlLibrary
 
 

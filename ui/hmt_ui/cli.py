@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from hmt_ui.settings import Settings
 
 INTERRUPTED = 130
+PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True}  # their own parsers take the options
 BRIEF_SPINNING = ("GOMP_SPINCOUNT", "1000")  # docs/decisions/0007: 13 times faster beside another busy process
 UPLOADS = "uploads"  # in the home folder: what the page was given
 
@@ -243,6 +244,22 @@ def demo(
 
     settings = _settings(home=home)
     run(_settings(home=settings.home / "demo", model=model, device=device, dtype=dtype, attention=attention))
+
+
+@app.command(context_settings=PASSED_ON, add_help_option=False)
+def train(context: typer.Context) -> None:
+    """Train a stage: base, memory or answers (`hmt-qa train --help` lists the options)."""
+    from hmt_qa.training.__main__ import main as run
+
+    run(context.args)
+
+
+@app.command("eval", context_settings=PASSED_ON, add_help_option=False)
+def evaluate(context: typer.Context) -> None:
+    """Measure a checkpoint: perplexity, retrieval or answers (`hmt-qa eval --help` lists the options)."""
+    from hmt_qa.evaluation.__main__ import main as run
+
+    raise typer.Exit(run(context.args))
 
 
 def main() -> None:

@@ -17,7 +17,6 @@ from hmt_qa.evaluation.asking import Way
 from hmt_qa.evaluation.corpora import development_sets
 from hmt_qa.evaluation.encoding import ContextEncoder
 from hmt_qa.evaluation.figures import POOLED
-from hmt_qa.evaluation.keyword import terms
 from hmt_qa.evaluation.losses import ReadingMode
 from hmt_qa.evaluation.options import Baseline, Options, What
 from hmt_qa.evaluation.plan import plan
@@ -95,7 +94,7 @@ def test_gold_passages_hold_the_answer_and_lacking_ones_do_not(options: Options,
     chosen = next(of for of in sets if of.name == "squad_v1_dev")
     made = cells(chosen, sets, lengths=(60, 300), questions=14, segment_length=16, encode=encoder, seed=1)
     contexts = {context.id: context.text for of in sets for context in of.contexts}
-    for asker in askers_of(subject, made, contexts, options, terms):
+    for asker in askers_of(subject, made, contexts, options):
         for place, asked in enumerate(asker.cell.asked):
             answer = normalised(asked.question.answers[0])
             for way in Way:

@@ -13,14 +13,13 @@ from hmt_qa.engine import LocalEngine
 from hmt_qa.evaluation.corpora import development_sets
 from hmt_qa.evaluation.encoding import ContextEncoder
 from hmt_qa.evaluation.fusion import fuse
-from hmt_qa.evaluation.keyword import KeywordIndex, terms
+from hmt_qa.evaluation.keyword import KeywordIndex
 from hmt_qa.evaluation.lockstep import Batching, memories
 from hmt_qa.evaluation.recalling import recall_cells
 from hmt_qa.evaluation.retrieval import search_keywords
 from hmt_qa.evaluation.selection import Cell, cells
 from hmt_qa.retrieval import Retriever
 from hmt_qa.types import Page, Ranking, SourceFile
-from hmt_storage import keyword
 from hmt_storage.library import SqlLibrary
 
 QUESTIONS = [
@@ -76,11 +75,6 @@ def places(library: SqlLibrary) -> list[str]:
     return [document.id for document in sorted(library.documents(), key=lambda d: int(d.path.rpartition("/")[2]))]
 
 
-def test_terms_are_the_products(cell: Cell) -> None:
-    for question in [*QUESTIONS, *(asked.question.text for asked in cell.asked)]:
-        assert terms(question) == keyword.terms(question)
-
-
 def test_keyword_search_is_the_products(cell: Cell, library: SqlLibrary) -> None:
     with KeywordIndex(cell.documents) as index:
         for question in [*QUESTIONS, *(asked.question.text for asked in cell.asked)]:
@@ -106,7 +100,7 @@ def test_memory_and_hybrid_rank_as_the_product_does(
     retriever = Retriever(library, engine, memory_share=share)
     ids = [list(engine.encode(asked.question.text).ids) for asked in cell.asked]
     (recalled,) = recall_cells(engine.model, [cell], [ids], batching=BATCHING)
-    by_keyword = search_keywords(cell, terms)
+    by_keyword = search_keywords(cell)
     for asked, one, words, question in zip(cell.asked, recalled, by_keyword, ids, strict=True):
         document = [places(library)[asked.document]]
         for using, mine in ((Ranking.MEMORY, one.ranking), (Ranking.HYBRID, fuse(one.ranking, words, share=share))):
