@@ -105,7 +105,7 @@ def _set_prose(lines: Sequence[str], indent: float) -> Iterator[Line]:
     rows: list[tuple[list[str], float]] = []
     words: list[str] = []
     taken = 0.0
-    for word in " ".join(lines).split():
+    for word in (piece for word in " ".join(lines).split() for piece in _fitting(word, room)):
         width = width_of(word, PROSE)
         if words and taken + space + width > room:
             rows.append((words, min((room - taken) / max(len(words) - 1, 1), 5.0)))
@@ -119,6 +119,15 @@ def _set_prose(lines: Sequence[str], indent: float) -> Iterator[Line]:
         yield Line(
             text=" ".join(row), style=PROSE, indent=indent, before=0 if number else 5, stretch=stretch, keep=together
         )
+
+
+def _fitting(word: str, room: float) -> Iterator[str]:
+    """The word, cut where it is wider than a line: an address or a name of half a page has no space to break at."""
+    while width_of(word, PROSE) > room:
+        end = next(end for end in range(len(word), 0, -1) if width_of(word[:end], PROSE) <= room)
+        yield word[:end]
+        word = word[end:]
+    yield word
 
 
 def _set_code(lines: Sequence[str], indent: float) -> Iterator[Line]:
