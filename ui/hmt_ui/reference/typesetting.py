@@ -105,7 +105,7 @@ def _set_prose(lines: Sequence[str], indent: float) -> Iterator[Line]:
     rows: list[tuple[list[str], float]] = []
     words: list[str] = []
     taken = 0.0
-    for word in (piece for word in " ".join(lines).split() for piece in _fitting(word, room)):
+    for word in (piece for whole in " ".join(lines).split() for piece in _fitting(whole, room)):
         width = width_of(word, PROSE)
         if words and taken + space + width > room:
             rows.append((words, min((room - taken) / max(len(words) - 1, 1), 5.0)))
