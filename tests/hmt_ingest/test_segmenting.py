@@ -6,7 +6,6 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -80,7 +79,6 @@ def test_segments_partition_even_where_characters_are_cut_over_tokens(texts, len
     assert_partition(texts, bytewise, length)
 
 
-@pytest.mark.skipif(not TOKENIZER.exists(), reason="the tokenizer of hmt-small is not in this checkout")
 @settings(max_examples=150, deadline=None)
 @given(st.lists(st.text(max_size=60), max_size=6), st.integers(1, 16))
 def test_segments_partition_with_the_real_tokenizer(texts, length):
