@@ -45,14 +45,6 @@ class HmtQaError(Exception):
         """One line: what happened, then what to do."""
         return " ".join(f"{self.message} {self.remedy}".split())
 
-    def __reduce__(self) -> tuple[object, ...]:
-        """Survive the trip between processes: the plain Exception protocol would drop the keywords."""
-        return _rebuild, (type(self), self.message, self.subject, self.remedy)
-
-
-def _rebuild(kind: type[HmtQaError], message: str, subject: object, remedy: str) -> HmtQaError:
-    return kind(message, subject=subject, remedy=remedy)
-
 
 class FileProblem(HmtQaError):
     """This input cannot be read; the rest of a batch goes on."""

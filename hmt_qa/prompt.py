@@ -50,6 +50,11 @@ class PromptFormat:
             unanswerable=None,
         )
 
+    @property
+    def ends(self) -> tuple[int, ...]:
+        """Every token at which the model need not go on: `stop`, and its mark for "not answered here"."""
+        return self.stop if self.unanswerable is None else (*self.stop, self.unanswerable)
+
     def build(self, passages: Sequence[Sequence[int]], question: Sequence[int]) -> list[int]:
         """`[passage marks and evidence ; question mark and question ; answer mark]`."""
         ids: list[int] = []
