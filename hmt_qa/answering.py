@@ -44,7 +44,7 @@ class Answerer:
         ids = self._format.build([item.segment.token_ids for item in read], question_ids)
         text, answerable, first_ms = "", True, 0.0
         refused: list[int] = []
-        tokens = self._engine.generate(found.prompt_1D, ids, max_new_tokens=ANSWER_TOKENS, stop_ids=self._format.ends)
+        tokens = self._engine.generate(found.prompt_1MD, ids, max_new_tokens=ANSWER_TOKENS, stop_ids=self._format.ends)
         for piece in stream_text(self._watch(tokens, refused), self._engine.tokenizer):
             first_ms = first_ms or (perf_counter() - begun) * 1e3
             text += piece

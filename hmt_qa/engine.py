@@ -1,6 +1,6 @@
 """The local engine: one model on one device that reads documents, summarises questions and writes answers.
 
-Shapes: B rows of a batch · N memories · D hidden size · T tokens.
+Shapes: B rows of a batch · N segments remembered · M memories a segment · D hidden size · T tokens.
 Weights load at first use, so that listing, deleting or finding a file unchanged never waits for them.
 """
 
@@ -118,12 +118,12 @@ class LocalEngine:
 
     @property
     def hidden(self) -> int:
-        """D, width of a memory row."""
-        return self.config.hidden_size
+        """Numbers in a segment's memory row: M embeddings of D, one after another."""
+        return self.config.memories_per_segment * self.config.hidden_size
 
     @property
     def recall_window(self) -> int:
-        """N, newest memories that ingestion attends to."""
+        """N, newest segments whose memories ingestion attends to."""
         return int(self.config.recall_window)
 
     @property
@@ -157,7 +157,7 @@ class LocalEngine:
         """
         import torch
 
-        bank_ND = self.rows(tail, self.hidden)
+        bank_NMD = self.rows(tail, self.hidden)
         before: Sequence[int] = ()
         state: ReadingState | None = None
         for group in _groups(segments, SUMMARY_BATCH):
@@ -166,27 +166,28 @@ class LocalEngine:
                     summaries_BD = self.model.represent(self._padded(group))
                 for segment, summary_D in zip(group, summaries_BD, strict=True):
                     if segment.number >= committed:
-                        state = state or self._state(bank_ND, before)
+                        state = state or self._state(bank_NMD, before)
                         with torch.inference_mode():
                             reading = self.model.read(self._padded([segment]), summary_D[None], state)
                         state = self._trimmed(reading.state)
-                        yield segment, _bytes(reading.memory_BD[0])
+                        yield segment, _bytes(reading.memory_BMD[0])
                     before = segment.token_ids
             before = group[-1].token_ids
 
     def rows(self, raw: bytes, hidden: int, dtype: str | None = None) -> Tensor:
-        """Memory rows (N, D) on this engine's device from raw little-endian bytes."""
+        """Memories (N, M, D) on this engine's device from raw little-endian bytes, `hidden` numbers a segment."""
         import torch
 
         kind = getattr(torch, dtype or self.dtype)
+        memories = self.config.memories_per_segment
         if not raw:
-            return torch.zeros(0, hidden, dtype=self.machine.dtype, device=self.machine.device)
-        flat = torch.frombuffer(bytearray(raw), dtype=kind).reshape(-1, hidden)
+            return torch.zeros(0, memories, hidden // memories, dtype=self.machine.dtype, device=self.machine.device)
+        flat = torch.frombuffer(bytearray(raw), dtype=kind).reshape(-1, memories, hidden // memories)
         # A copy, aligned as torch aligns: matrix products differ in their last bits with the address of their operands.
         return flat.to(self.machine.device, self.machine.dtype, copy=True)
 
     def bank(self, stored: StoredMemory) -> Tensor:
-        """A stored memory's rows, (N, D)."""
+        """A stored memory, (N, M, D)."""
         return self.rows(stored.rows, stored.hidden, stored.dtype)
 
     def summarise(self, question_ids: Sequence[int]) -> Tensor:
@@ -197,18 +198,20 @@ class LocalEngine:
             segments = self._padded_ids([question_ids])
             return self.model.represent(segments, length=segments.ids_BW.shape[1])
 
-    def recall(self, summary_1D: Tensor, rows_ND: Tensor) -> tuple[Tensor, list[float]]:
-        """P_q, (1, D), and the weight of each of the N memories (they sum to 1)."""
+    def recall(self, summary_1D: Tensor, rows_NMD: Tensor) -> tuple[Tensor, list[float]]:
+        """P_q, (1, M, D), and the weight of each of the N segments (they sum to 1)."""
         import torch
 
         from hmt_qa.model.memory import MemoryBank
 
+        bank = MemoryBank.of(rows_NMD)
         with torch.inference_mode():
-            recalled = self.model.recall(summary_1D, MemoryBank.of(rows_ND))
-        return recalled.prompt_BD, cast("list[float]", recalled.weights_BN[0].tolist())
+            prompt_1MD = self.model.recall(summary_1D, bank).prompt_BMD
+            weights_N = self.model.weigh(summary_1D, bank)[0]
+        return prompt_1MD, cast("list[float]", weights_N.tolist())
 
     def generate(
-        self, prompt_1D: Tensor, ids: Sequence[int], *, max_new_tokens: int, stop_ids: Sequence[int]
+        self, prompt_1MD: Tensor, ids: Sequence[int], *, max_new_tokens: int, stop_ids: Sequence[int]
     ) -> Iterator[int]:
         """Token ids of the greedy continuation of `[P ; ids]`, as they come; stop ids included."""
         import torch
@@ -218,7 +221,7 @@ class LocalEngine:
 
         with torch.inference_mode():
             ids_1T = torch.tensor([ids], device=self.machine.device)
-            embeds_1TD = self.model.prompt(prompt_1D, ids_1T)
+            embeds_1TD = self.model.prompt(prompt_1MD, ids_1T)
         return stream_ids(
             lambda streamer, stopping: backbone.generate(
                 self.model.backbone,
@@ -231,13 +234,13 @@ class LocalEngine:
             )
         )
 
-    def _state(self, bank_ND: Tensor, before: Sequence[int]) -> ReadingState:
+    def _state(self, bank_NMD: Tensor, before: Sequence[int]) -> ReadingState:
         from hmt_qa.model.hmt import ReadingState
         from hmt_qa.model.memory import MemoryBank
 
         k = self.model.config.sensory_length
         sensory = self._padded_ids([before[-k:] if k else ()], width=k)
-        return ReadingState(MemoryBank.of(bank_ND), sensory)
+        return ReadingState(MemoryBank.of(bank_NMD), sensory)
 
     def _trimmed(self, state: ReadingState) -> ReadingState:
         """Only what the next step attends to: memory use does not grow with the document."""
@@ -262,10 +265,10 @@ class LocalEngine:
         return Segments(ids_BW.to(self.machine.device), lengths_B.to(self.machine.device))
 
 
-def _bytes(row_D: Tensor) -> bytes:
+def _bytes(row_MD: Tensor) -> bytes:
     import torch
 
-    return row_D.contiguous().view(torch.uint8).cpu().numpy().tobytes()
+    return row_MD.contiguous().view(torch.uint8).cpu().numpy().tobytes()
 
 
 def _groups(segments: Iterable[Segment], size: int) -> Iterator[list[Segment]]:

@@ -186,7 +186,7 @@ class MemoryReader(Protocol):
 
     @property
     def hidden(self) -> int:
-        """Width of a memory row."""
+        """Numbers in a segment's memory row: M embeddings of D, one after another."""
         ...
 
     @property

@@ -56,11 +56,16 @@ class PromptFormat:
         return self.stop if self.unanswerable is None else (*self.stop, self.unanswerable)
 
     def build(self, passages: Sequence[Sequence[int]], question: Sequence[int]) -> list[int]:
-        """`[passage marks and evidence ; question mark and question ; answer mark]`."""
-        ids: list[int] = []
+        """`[question ; passages ; question ; answer mark]`, each behind its mark; without passages the question once.
+
+        A causal model reads each passage knowing only what stands before it: with the question in front it knows what
+        to look for.
+        """
+        asked = [*self.question, *question]
+        ids = list(asked) if passages else []
         for passage in passages:
             ids += [*self.passage, *passage]
-        return [*ids, *self.question, *question, *self.answer]
+        return [*ids, *asked, *self.answer]
 
 
 def question_ids(tokenizer: Tokenizer, question: str, *, limit: int) -> list[int]:

@@ -36,10 +36,10 @@ class RankedPlace:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Ranked places, best first, with the memory prompt P_q, (1, D), and milliseconds spent."""
+    """Ranked places, best first, with the memory prompt P_q, (1, M, D), and milliseconds spent."""
 
     places: tuple[RankedPlace, ...]
-    prompt_1D: Tensor
+    prompt_1MD: Tensor
     resume_ms: float
     recall_ms: float
 
@@ -62,9 +62,9 @@ class Retriever:
 
         begun = perf_counter()
         banks = [self._memory(document) for document in documents]
-        rows_ND = torch.cat(banks)
+        rows_NMD = torch.cat(banks)
         resumed = perf_counter()
-        prompt_1D, weights = self._engine.recall(self._engine.summarise(question_ids), rows_ND)
+        prompt_1MD, weights = self._engine.recall(self._engine.summarise(question_ids), rows_NMD)
         places = [
             Place(document=document, segment=number)
             for document, bank in zip(documents, banks, strict=True)
@@ -80,7 +80,7 @@ class Retriever:
         )
         ranked = self._fused(by_memory, by_keyword, weight_of)
         recalled = perf_counter()
-        return Found(ranked[:top], prompt_1D, (resumed - begun) * 1e3, (recalled - resumed) * 1e3)
+        return Found(ranked[:top], prompt_1MD, (resumed - begun) * 1e3, (recalled - resumed) * 1e3)
 
     def forget(self) -> None:
         """Drop every kept memory."""
@@ -118,9 +118,9 @@ class Retriever:
             if state_id in self._memories:
                 self._memories.move_to_end(state_id)
                 return self._memories[state_id]
-        rows_ND = self._engine.bank(self._library.memory(document))
+        rows_NMD = self._engine.bank(self._library.memory(document))
         with self._lock:
-            self._memories[state_id] = rows_ND
+            self._memories[state_id] = rows_NMD
             while len(self._memories) > CACHED_MEMORIES:
                 self._memories.popitem(last=False)
-        return rows_ND
+        return rows_NMD

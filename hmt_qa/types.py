@@ -153,6 +153,8 @@ class StoredSegment:
 class StoredMemory:
     """All memory embeddings of one document as raw bytes: `rows` is (segments, hidden) little-endian `dtype`.
 
+    A segment's row holds its M embeddings one after another, so `hidden` is M times the model's hidden size.
+
     `state_id` is the head of the hash chain (hex), the key under which a loaded memory may be cached.
     """
 

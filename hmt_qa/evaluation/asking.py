@@ -71,8 +71,8 @@ class Asker:
         if way in PLAIN:
             return None
         if way in {Way.NOTHING, Way.GOLD_PARAGRAPH}:
-            return self.subject.model.memory.initial_memory_D
-        return self.recalled[place].prompt_D
+            return self.subject.model.memory.initial_memory_MD
+        return self.recalled[place].prompt_MD
 
     def _passages(self, place: int, asked: Asked, way: Way) -> Iterator[Sequence[int]]:
         segments = self.cell.documents[asked.document].segments

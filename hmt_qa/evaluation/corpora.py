@@ -14,7 +14,7 @@ from typing import Any
 from hmt_qa.errors import FileMissing
 from hmt_qa.training.jsonl import lines
 
-OWN_DOCUMENT = frozenset({"cuad_heldout", "qmsum_val"})
+OWN_DOCUMENT = frozenset({"cuad", "cuad_heldout", "qmsum_train", "qmsum_val"})
 """Their questions speak of "this contract" or "the meeting": in a joined document nobody could tell which."""
 
 

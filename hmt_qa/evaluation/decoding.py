@@ -2,7 +2,7 @@
 
 Prompts are padded on the left, behind an attention mask: positions count from each prompt's first real token.
 
-Shapes: B prompts · T tokens of the longest · D hidden size.
+Shapes: B prompts · T tokens of the longest · M memories a segment · D hidden size.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from hmt_qa.model.hmt import HMTForCausalLM
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """`[P ; E(ids)]`, or `E(ids)` alone where memory_D is None: the plain backbone."""
+    """`[P ; E(ids)]`, or `E(ids)` alone where memory_MD is None: the plain backbone."""
 
-    memory_D: Tensor | None
+    memory_MD: Tensor | None
     ids: tuple[int, ...]
 
     def __len__(self) -> int:
-        return len(self.ids) + (self.memory_D is not None)
+        return len(self.ids) + (0 if self.memory_MD is None else len(self.memory_MD))
 
 
 def decode(
@@ -82,8 +82,8 @@ def _left_padded(model: HMTForCausalLM, prompts: Sequence[Prompt]) -> tuple[Tens
     rows = []
     for prompt in prompts:
         embeds_TD = backbone.embed(model.backbone, torch.tensor(prompt.ids, device=model.device))
-        if prompt.memory_D is not None:
-            embeds_TD = torch.cat([prompt.memory_D[None].to(embeds_TD.dtype), embeds_TD])
+        if prompt.memory_MD is not None:
+            embeds_TD = torch.cat([prompt.memory_MD.to(embeds_TD.dtype), embeds_TD])
         rows.append(torch.nn.functional.pad(embeds_TD, (0, 0, width - len(prompt), 0)))
     starts_B = torch.tensor([width - len(prompt) for prompt in prompts], device=model.device)
     mask_BT = (torch.arange(width, device=model.device) >= starts_B[:, None]).long()

@@ -1,6 +1,7 @@
 """Reads many documents at once, a segment of each a step: what ingestion computes, batched over documents.
 
-Shapes: B documents still going on · L tokens a segment · N memories of a document · Q questions · D hidden size.
+Shapes: B documents still going on · L tokens a segment · N segments remembered of a document · M memories a segment ·
+Q questions · D hidden size.
 """
 
 from __future__ import annotations
@@ -55,12 +56,12 @@ def lock_step(
 
 
 def memories(model: HMTForCausalLM, documents: Sequence[Sequence[Ids]], *, batching: Batching) -> list[Tensor]:
-    """All memory rows of each document, (N, D)."""
+    """All memories of each document, (N, M, D)."""
     rows: list[list[Tensor]] = [[] for _ in documents]
     with torch.inference_mode():
         for step in lock_step(model, documents, batching=batching):
-            for place, row_D in zip(step.documents, step.reading.memory_BD, strict=True):
-                rows[place].append(row_D)
+            for place, row_MD in zip(step.documents, step.reading.memory_BMD, strict=True):
+                rows[place].append(row_MD)
     return [torch.stack(of) for of in rows]
 
 
@@ -125,7 +126,7 @@ def _represented(
             parts = [Segments(*part) for part in _split(batch, batching.rows)]
             summary_BD = torch.cat([model.represent(part) for part in parts])
         else:
-            summary_BD = model.memory.initial_memory_D.new_zeros(len(rows), model.config.hidden_size)
+            summary_BD = model.memory.summary_prompt_D.new_zeros(len(rows), model.config.hidden_size)
         for (number, places), ids_BL, lengths_B, S_BD in zip(
             steps, batch.ids_BW.split(sizes), batch.lengths_B.split(sizes), summary_BD.split(sizes), strict=True
         ):
@@ -140,6 +141,6 @@ def _leading(state: ReadingState, count: int) -> ReadingState:
     """The state of the first `count` documents: the others have ended."""
     bank, sensory = state.bank, state.sensory
     return ReadingState(
-        MemoryBank(bank.rows_BND[:count], bank.counts_B[:count]),
+        MemoryBank(bank.rows_BMND[:count], bank.counts_B[:count]),
         Segments(sensory.ids_BW[:count], sensory.lengths_B[:count]),
     )

@@ -1,6 +1,6 @@
 """What the model recalls for each question of a cell: P and the segments in the order of their weights.
 
-Shapes: N memories of a document · Q questions · D hidden size.
+Shapes: N segments of a document · M memories a segment · Q questions · D hidden size.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ _QUESTIONS = 64  # recalled at once
 
 @dataclass(frozen=True, slots=True)
 class Recalled:
-    """prompt_D: P of a question over its whole document. ranking: its CANDIDATES heaviest segments, best first."""
+    """prompt_MD: P of a question over its whole document. ranking: its CANDIDATES heaviest segments, best first."""
 
-    prompt_D: Tensor
+    prompt_MD: Tensor
     ranking: tuple[int, ...]
 
 
@@ -57,9 +57,11 @@ def _recalled(
         bank = MemoryBank.of(rows[document])
         for first in range(0, len(all_places), _QUESTIONS):
             places = all_places[first : first + _QUESTIONS]
-            many = MemoryBank(bank.rows_BND.expand(len(places), -1, -1).contiguous(), bank.counts_B.repeat(len(places)))
-            recall = model.recall(summary_QD[places], many)
-            order_QN = recall.weights_BN.argsort(dim=1, descending=True, stable=True)[:, :CANDIDATES].cpu()
-            for place, prompt_D, order_N in zip(places, recall.prompt_BD, order_QN, strict=True):
-                made[place] = Recalled(prompt_D, tuple(order_N.tolist()))
+            rows_QMND = bank.rows_BMND.expand(len(places), -1, -1, -1).contiguous()
+            many = MemoryBank(rows_QMND, bank.counts_B.repeat(len(places)))
+            prompt_QMD = model.recall(summary_QD[places], many).prompt_BMD
+            weights_QN = model.weigh(summary_QD[places], many)
+            order_QN = weights_QN.argsort(dim=1, descending=True, stable=True)[:, :CANDIDATES].cpu()
+            for place, prompt_MD, order_N in zip(places, prompt_QMD, order_QN, strict=True):
+                made[place] = Recalled(prompt_MD, tuple(order_N.tolist()))
     return [made[place] for place in range(len(cell.asked))]

@@ -15,7 +15,8 @@ class HMTConfig(PreTrainedConfig):
         segment_length: L, new tokens a segment.
         summary_length: j, leading tokens of a segment that its representation reads; L/2 by default.
         sensory_length: k, raw tokens carried over from the segment before (paper: 32).
-        recall_window: N, newest memories that ingestion attends to (paper: 300). Questions attend to all.
+        recall_window: N, newest segments whose memories ingestion attends to (paper: 300). Questions attend to all.
+        memories_per_segment: M, memory embeddings a segment leaves behind (paper: 1).
         recall_size: h, width of the recall's query and key; the hidden size by default.
         evidence_passages: how many passages an answer reads, as the reader was trained; more places are only shown.
         memory_trained: false while T, the initial memory, Wq and Wk are as initialised; `hmt-qa doctor` says so.
@@ -31,6 +32,7 @@ class HMTConfig(PreTrainedConfig):
     summary_length: int | None = None
     sensory_length: int = 32
     recall_window: int = 300
+    memories_per_segment: int = 1
     recall_size: int | None = None
     evidence_passages: int = 4
     memory_trained: bool = False
@@ -53,6 +55,8 @@ class HMTConfig(PreTrainedConfig):
             raise ValueError(f"sensory_length {self.sensory_length} is not within 0..{self.segment_length}")
         if self.recall_window < 1:
             raise ValueError(f"recall_window {self.recall_window} is below 1")
+        if self.memories_per_segment < 1:
+            raise ValueError(f"memories_per_segment {self.memories_per_segment} is below 1")
         if self.recall_size < 1:
             raise ValueError(f"recall_size {self.recall_size} is below 1")
 

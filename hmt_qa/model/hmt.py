@@ -1,7 +1,7 @@
 """The Hierarchical Memory Transformer: one step over a segment, and documents unrolled from such steps.
 
-Shapes: B batch · S segments · L tokens a segment · J summary tokens · K sensory tokens · W padded width ·
-T tokens of a document · D hidden size · V vocabulary.
+Shapes: B batch · S segments · L tokens a segment · J summary tokens · K sensory tokens · M memories a segment ·
+W padded width · T tokens of a document · D hidden size · V vocabulary.
 Source: He et al., arXiv 2405.06067, sections 3.1 to 3.3; where we depart from it, docs/architecture.md says why.
 """
 
@@ -57,12 +57,12 @@ class ReadingState:
 class Reading:
     """What one step gives.
 
-    memory_BD: M_n. recall: the prompt P_n and its weights. state: for the next step.
+    memory_BMD: M_n. recall: the prompt P_n and its weights. state: for the next step.
     predicting_BWD: hidden states that predict each token of the segment (each stands one place before its token).
     last_BD: the hidden state at the segment's last token, which predicts what follows.
     """
 
-    memory_BD: Tensor
+    memory_BMD: Tensor
     recall: Recall
     state: ReadingState
     predicting_BWD: Tensor
@@ -72,6 +72,12 @@ class Reading:
 def _at(hidden_BTD: Tensor, index_B: Tensor) -> Tensor:
     """Row `index_B` of each sequence, (B, D)."""
     return hidden_BTD[torch.arange(hidden_BTD.shape[0], device=hidden_BTD.device), index_B]
+
+
+def _from(hidden_BTD: Tensor, index_B: Tensor, count: int) -> Tensor:
+    """`count` rows of each sequence from row `index_B` on, (B, count, D)."""
+    index_BC = index_B[:, None] + torch.arange(count, device=hidden_BTD.device)
+    return hidden_BTD.gather(1, index_BC[..., None].expand(-1, -1, hidden_BTD.shape[2]))
 
 
 class HMTForCausalLM(PreTrainedModel):
@@ -85,11 +91,11 @@ class HMTForCausalLM(PreTrainedModel):
     def __init__(self, config: HMTConfig) -> None:
         super().__init__(config)
         limit = backbone.position_limit(cast(Any, config.backbone_config))
-        needed = config.segment_length + config.sensory_length + 2
+        needed = config.segment_length + config.sensory_length + 2 * config.memories_per_segment
         if limit is not None and limit < needed:
             raise ValueError(f"the backbone knows {limit} positions, a step needs {needed}: lower segment_length")
         self.backbone = backbone.build_backbone(cast(Any, config.backbone_config))
-        self.memory = MemoryParameters(config.hidden_size, cast(int, config.recall_size))
+        self.memory = MemoryParameters(config.hidden_size, cast(int, config.recall_size), config.memories_per_segment)
         self.post_init()  # type: ignore[no-untyped-call]
 
     def _init_weights(self, module: nn.Module) -> None:
@@ -111,11 +117,10 @@ class HMTForCausalLM(PreTrainedModel):
 
     def initial_state(self, batch: int) -> ReadingState:
         """Nothing read yet."""
-        like = self.memory.initial_memory_D
-        ids_BK = torch.zeros(batch, self.config.sensory_length, dtype=torch.long, device=like.device)
-        return ReadingState(
-            MemoryBank.empty(batch, self.config.hidden_size, like=like), Segments(ids_BK, ids_BK.new_zeros(batch))
-        )
+        like_MD = self.memory.initial_memory_MD
+        ids_BK = torch.zeros(batch, self.config.sensory_length, dtype=torch.long, device=like_MD.device)
+        bank = MemoryBank.empty(batch, *like_MD.shape, like=like_MD)
+        return ReadingState(bank, Segments(ids_BK, ids_BK.new_zeros(batch)))
 
     def represent(self, segments: Segments, *, length: int | None = None) -> Tensor:
         """S, (B, D): what each row is about, from `[T ; E(first J ids) ; T]` (section 3.1).
@@ -125,13 +130,17 @@ class HMTForCausalLM(PreTrainedModel):
         """
         width = min(length or cast(int, self.config.summary_length), segments.ids_BW.shape[1])
         head = Segments(segments.ids_BW[:, :width], segments.lengths_B.clamp(max=width))
-        prompt_BD = self.memory.summary_prompt_D.expand(head.ids_BW.shape[0], -1)
-        hidden_BTD = backbone.last_hidden(self.backbone, self._framed(prompt_BD, head))
+        prompt_B1D = self.memory.summary_prompt_D.expand(head.ids_BW.shape[0], 1, -1)
+        hidden_BTD = backbone.last_hidden(self.backbone, self._framed(prompt_B1D, head))
         return _at(hidden_BTD, head.lengths_B + 1)
 
     def recall(self, summary_BD: Tensor, bank: MemoryBank) -> Recall:
         """P and its weights over every memory of the bank (section 3.2)."""
         return cast(Recall, self.memory(summary_BD, bank))
+
+    def weigh(self, summary_BD: Tensor, bank: MemoryBank) -> Tensor:
+        """Each segment's weight for a question, float32 (B, N), summing to 1: see `MemoryParameters.weigh`."""
+        return self.memory.weigh(summary_BD, bank)
 
     def read(
         self, segments: Segments, summary_BD: Tensor, state: ReadingState, active_B: Tensor | None = None
@@ -142,17 +151,16 @@ class HMTForCausalLM(PreTrainedModel):
         """
         recalled = self.recall(summary_BD, state.bank.newest(self.config.recall_window))
         joined = state.sensory.followed_by(segments)
-        hidden_BTD = backbone.last_hidden(self.backbone, self._framed(recalled.prompt_BD, joined))
-        memory_BD = _at(hidden_BTD, joined.lengths_B + 1)
-        place_BW = state.sensory.lengths_B[:, None] + torch.arange(segments.ids_BW.shape[1], device=memory_BD.device)
-        predicting_BWD = hidden_BTD.gather(1, place_BW[..., None].expand(-1, -1, hidden_BTD.shape[2]))
+        hidden_BTD = backbone.last_hidden(self.backbone, self._framed(recalled.prompt_BMD, joined))
+        memories = recalled.prompt_BMD.shape[1]
+        memory_BMD = _from(hidden_BTD, joined.lengths_B + memories, memories)
         sensory = segments.tail(self.config.sensory_length, state.sensory)
         return Reading(
-            memory_BD=memory_BD,
+            memory_BMD=memory_BMD,
             recall=recalled,
-            state=ReadingState(state.bank.remember(memory_BD, active_B), sensory),
-            predicting_BWD=predicting_BWD,
-            last_BD=_at(hidden_BTD, joined.lengths_B),
+            state=ReadingState(state.bank.remember(memory_BMD, active_B), sensory),
+            predicting_BWD=_from(hidden_BTD, state.sensory.lengths_B + memories - 1, segments.ids_BW.shape[1]),
+            last_BD=_at(hidden_BTD, joined.lengths_B + memories - 1),
         )
 
     def forward(
@@ -188,9 +196,9 @@ class HMTForCausalLM(PreTrainedModel):
         logits_BTV = backbone.logits(self.backbone, predicting_BTD)
         return CausalLMOutput(loss=_next_token_loss(logits_BTV, labels), logits=cast(Any, logits_BTV))
 
-    def prompt(self, recalled_1D: Tensor, ids_1T: Tensor) -> Tensor:
-        """`[P ; E(ids)]`, (1, T + 1, D): what an answer is generated from."""
-        return torch.cat([recalled_1D[:, None], backbone.embed(self.backbone, ids_1T)], dim=1)
+    def prompt(self, recalled_BMD: Tensor, ids_BT: Tensor) -> Tensor:
+        """`[P ; E(ids)]`, (B, M + T, D): what an answer is generated from."""
+        return torch.cat([recalled_BMD, backbone.embed(self.backbone, ids_BT)], dim=1)
 
     def _steps(self, ids_BT: Tensor, lengths_B: Tensor) -> list[Segments]:
         size = self.config.segment_length
@@ -200,13 +208,16 @@ class HMTForCausalLM(PreTrainedModel):
             for number, chunk_BL in enumerate(padded_BT.split(size, dim=1))
         ]
 
-    def _framed(self, prompt_BD: Tensor, segments: Segments) -> Tensor:
-        """`[prompt ; E(ids) ; prompt]` with the closing prompt right behind each row's last id, (B, W + 2, D)."""
+    def _framed(self, prompt_BMD: Tensor, segments: Segments) -> Tensor:
+        """`[prompt ; E(ids) ; prompt]` with the closing prompt right behind each row's last id, (B, W + 2 M, D)."""
         embeds_BWD = backbone.embed(self.backbone, segments.ids_BW)
-        frame_BTD = torch.cat([prompt_BD[:, None], embeds_BWD, embeds_BWD.new_zeros(prompt_BD.shape)[:, None]], dim=1)
+        memories = prompt_BMD.shape[1]
+        frame_BTD = torch.cat([prompt_BMD, embeds_BWD, embeds_BWD.new_zeros(prompt_BMD.shape)], dim=1)
         place_T = torch.arange(frame_BTD.shape[1], device=frame_BTD.device)
-        closing_BT = place_T == segments.lengths_B[:, None] + 1
-        return torch.where(closing_BT[..., None], prompt_BD[:, None], frame_BTD)
+        closing_BT = place_T - (segments.lengths_B[:, None] + memories)
+        index_BTD = closing_BT.clamp(0, memories - 1)[..., None].expand(-1, -1, frame_BTD.shape[2])
+        inside_BT = (closing_BT >= 0) & (closing_BT < memories)
+        return torch.where(inside_BT[..., None], prompt_BMD.gather(1, index_BTD), frame_BTD)
 
 
 def _next_token_loss(logits_BTV: Tensor, labels_BT: Tensor | None) -> Tensor | None:

@@ -82,14 +82,16 @@ def main(arguments: list[str] | None = None) -> None:
 def _stage(recipe: recipes.Recipe, options: argparse.Namespace, place: Place, tokenizer: Any) -> Any:
     """The stage with its model on this process's device, all processes starting from the same weights."""
     where = {"data": options.data, "work": options.work, "tokenizer": tokenizer}
+    sizes = {name: int(value) for name, _, value in (entry.partition("=") for entry in options.size)}
     if isinstance(recipe, recipes.Base):
         shape = HMTConfig.from_pretrained(options.init)
         return BaseStage(_placed(fresh(shape, recipe.run.seed), place), recipe, place, **where)
     if isinstance(recipe, recipes.Memory):
-        sizes = {"recall_window": 1} if recipe.kind is MemoryKind.RMT else {}
+        if recipe.kind is MemoryKind.RMT:
+            sizes["recall_window"] = 1
         return MemoryStage(begin(options.init, place.device, **sizes), recipe, place, **where)
     teacher = Teacher(options.teacher, place.device) if options.teacher else None
-    return AnswersStage(begin(options.init, place.device), recipe, place, **where, teacher=teacher)
+    return AnswersStage(begin(options.init, place.device, **sizes), recipe, place, **where, teacher=teacher)
 
 
 def _placed(model: Any, place: Place) -> Any:
@@ -118,6 +120,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--init", type=Path, default=EMBEDDED, help="checkpoint to begin from; base takes its shape")
     parser.add_argument("--name", default="", help="of the run's folder in --work; the stage's name by default")
     parser.add_argument("--recipe", nargs="*", default=[], metavar="KEY=VALUE", help="changes to the recipe")
+    parser.add_argument(
+        "--size", nargs="*", default=[], metavar="KEY=VALUE", help="changes to the checkpoint's configuration"
+    )
     parser.add_argument("--minutes", type=float, help="end after so many minutes, the rate falling to zero by then")
     parser.add_argument("--steps", type=int, help="end after so many steps")
     parser.add_argument("--teacher", type=Path, help="folder of a sentence encoder to learn from (answers)")

@@ -53,7 +53,7 @@ def _states(model: HMTForCausalLM, sample: Sample) -> tuple[Tensor, Tensor, Tens
     """Memories and summaries of all segments, and the summaries that ask, (R, D) each."""
     read = unroll(model, sample.ids_BSL, sample.lengths_BS, MemoryKind.HMT, keep_tokens=sample.ids_BSL.numel())
     real = (sample.lengths_BS > 0).flatten()
-    memories_RD = read.memories_BSD.flatten(0, 1)[real].float()
+    memories_RD = read.memories_BSMD.flatten(0, 1)[real].flatten(0, 1).float()
     summaries_RD = read.summaries_BSD.flatten(0, 1)[real].float()
     if (asked := sample.questions) is None:
         return memories_RD, summaries_RD, summaries_RD

@@ -6,7 +6,7 @@ Everything is drawn from a generator that depends on seed, step and row alone. S
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -27,19 +27,23 @@ WORLDWIDE = frozenset({"squad_v1_train", "medquad"})  # their questions make sen
 class Ask:
     """A question about a window.
 
-    segments: numbers of those that hold evidence; none where it is unknown or there is no answer.
+    spans: tokens [first, last] of the window that are evidence; none where it is unknown or there is no answer.
     worldwide: other documents' segments are fair negatives.
     question: its row in the question sets, UNKNOWN for a made one. gold: segments needed to read the answer.
     quote: tokens [first, last] of the window that the answer was taken from. context: its context's [start, end).
     """
 
     ids: list[int]
-    segments: tuple[int, ...]
+    spans: tuple[tuple[int, int], ...]
     worldwide: bool = True
     question: int = UNKNOWN
     gold: tuple[int, ...] = ()
     quote: tuple[int, int] = (UNKNOWN, UNKNOWN)
     context: tuple[int, int] = (0, 0)
+
+    def places(self, size: int) -> list[int]:
+        """Numbers of the pieces of `size` tokens that hold evidence."""
+        return sorted({number for first, last in self.spans for number in range(first // size, last // size + 1)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +100,7 @@ class MadeWindows:
         for item in made:
             last = min(item.last, len(tokens_T) - 1)
             if item.first <= last:
-                asks.append(Ask(ids=item.ids, segments=tuple(range(item.first // size, last // size + 1))))
+                asks.append(Ask(ids=item.ids, spans=((item.first, last),)))
         return Window(tokens_T, tuple(asks))
 
 
@@ -180,20 +184,20 @@ class AskedWindows:
             refused = bool(sets.unanswerable_Q[number])
             if not (inside or (refused and end - max(begin, 0) >= size)):
                 continue
-            places = sorted({s for a, b in spans_E2.tolist() for s in range(a // size, b // size + 1)})
+            spans = tuple((int(first), int(last)) for first, last in spans_E2.tolist())
             first, last = sets.answer_span_Q2[number].tolist()
             quoted = not refused and first != UNKNOWN and begin + first >= 0 and begin + last < length
             quote = (begin + first, begin + last) if quoted else (UNKNOWN, UNKNOWN)
-            gold = range(quote[0] // size, quote[1] // size + 1) if quoted else places[:MOST_GOLD]
-            yield Ask(
+            asked = Ask(
                 ids=sets.question(number).tolist()[:QUESTION_TOKENS],
-                segments=tuple(places),
+                spans=spans,
                 worldwide=worldwide,
                 question=number,
-                gold=tuple(gold),
                 quote=quote,
                 context=(max(begin, 0), end),
             )
+            gold = range(quote[0] // size, quote[1] // size + 1) if quoted else asked.places(size)[:MOST_GOLD]
+            yield replace(asked, gold=tuple(gold))
 
 
 def _shortened(tokens_T: Ids, size: int, rng: np.random.Generator) -> Ids:

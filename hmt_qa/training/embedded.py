@@ -29,6 +29,7 @@ from hmt_qa.model.hmt import HMTForCausalLM, Segments
 from hmt_qa.model.weights import save_int8, wrap
 
 SHRINKAGE = 1.0  # of the mean eigenvalue; 0.1 and 1.0 were tried, 1.0 found more of 400 development questions
+APART = 0.1  # standard deviation of what tells the initial memories of a segment's places from each other
 SCORE_SPREAD = 2.0  # standard deviation of recall scores: soft enough for P, sharp enough to point
 BATCH = 8
 
@@ -49,7 +50,9 @@ def initialise_recall(
     """Set T, the initial memory, Wq and Wk from the backbone's own states on sample `texts` and `questions`."""
     embeddings_VD = cast(Tensor, model.get_input_embeddings().weight)
     model.memory.summary_prompt_D.copy_(embeddings_VD[tokenizer.token_to_id("<|question|>")])
-    model.memory.initial_memory_D.copy_(embeddings_VD[tokenizer.token_to_id("<|memory|>")])
+    initial_MD = model.memory.initial_memory_MD
+    noise_MD = torch.randn(initial_MD.shape, generator=torch.Generator().manual_seed(0))
+    initial_MD.copy_(embeddings_VD[tokenizer.token_to_id("<|memory|>")] + APART * noise_MD)
     segments_RD, memories_RD, questions_RD = _states(model, tokenizer, texts, questions)
     transform_DD = whitening(torch.cat([segments_RD, memories_RD, questions_RD]))
     scores = (questions_RD @ transform_DD) @ (memories_RD @ transform_DD).T / transform_DD.shape[0] ** 0.5
@@ -70,7 +73,7 @@ def _states(
         batch = _padded(group)
         summaries.append(model.represent(batch))
         state = model.initial_state(len(group))
-        memories.append(model.read(batch, summaries[-1], state).memory_BD)
+        memories.append(model.read(batch, summaries[-1], state).memory_BMD.flatten(0, 1))
     for group in _groups(asked):
         batch = _padded(group)
         askings.append(model.represent(batch, length=batch.ids_BW.shape[1]))
@@ -109,12 +112,13 @@ def main() -> None:
     parser.add_argument("--texts", type=Path, required=True, help="JSON Lines, zstd, field `text`")
     parser.add_argument("--questions", type=Path, required=True, help="JSON Lines, zstd, field `question`")
     parser.add_argument("--count", type=int, default=1500)
+    parser.add_argument("--memories", type=int, default=4, help="memory embeddings a segment")
     arguments = parser.parse_args()
     causal_lm = AutoModelForCausalLM.from_pretrained(arguments.backbone, dtype=torch.float32, local_files_only=True)
     causal_lm.config.name_or_path = ""  # a folder of the machine that made it says nothing to others
     tokenizer = Tokenizer.from_file(str(arguments.backbone / "tokenizer.json"))
     tokenizer.encode_special_tokens = True
-    model = wrap(causal_lm, evidence_passages=1)  # it was trained on one passage a question
+    model = wrap(causal_lm, memories_per_segment=arguments.memories)
     model.train(False)
     initialise_recall(
         model,

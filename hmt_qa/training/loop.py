@@ -8,8 +8,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field
 from math import isfinite
 from pathlib import Path
 from time import monotonic
@@ -20,6 +19,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from hmt_qa.errors import InvalidCheckpoint
+from hmt_qa.training.feeding import Feed, moved
 from hmt_qa.training.optim import Rates, factor, parameters, set_rate
 from hmt_qa.training.parallel import Place
 from hmt_qa.training.rounding import rounded
@@ -66,6 +66,7 @@ class Run:
     """How long and how carefully: a run ends at `steps` or after `minutes`, and its rate falls to zero by then.
 
     round_from: share of the run from which on matrices are rounded to int8 rows; 1 for never.
+    workers: processes that make batches ahead, for each GPU.
     """
 
     steps: int = 1000
@@ -76,6 +77,7 @@ class Run:
     checkpoint_minutes: float = 3.0
     validate_minutes: float = 3.0
     log_seconds: float = 5.0
+    workers: int = 0
 
     def share(self, step: int, seconds: float) -> float:
         """How much of the run is over, 0 to 1: by steps or by time, whichever is nearer its end."""
@@ -108,49 +110,37 @@ def train(
     weights, told = parameters(stage.optimizers), list[dict[str, float]]()
     saved = validated = logged = progress.seconds
     tokens = 0
-    with ThreadPoolExecutor(1) as pool:
-        coming = pool.submit(stage.batch, progress.step, run.share(progress.step, progress.seconds))
-        while (share := run.share(progress.step, progress.seconds)) < 1:
-            batch = moved(coming.result(), place.device)
-            coming = pool.submit(stage.batch, progress.step + 1, run.share(progress.step + 1, progress.seconds))
-            set_rate(stage.optimizers, factor(run.rates, progress.step, share))
-            with rounded(stage.model, when=share >= run.round_from):
-                values = stage.step(batch)
-            norm = _update(stage, weights, run, place, progress)
-            tokens += batch.tokens * place.world
-            progress.step += 1
-            progress.seconds = place.agreed(monotonic() - begun)
-            now, over = progress.seconds, run.share(progress.step, progress.seconds) >= 1
-            figures: dict[str, float] = {}
-            if now - validated >= 60 * run.validate_minutes or over:
-                figures, validated = stage.validate(), now
-            if now - logged >= run.log_seconds or figures or progress.step == 1:
-                speed = tokens / max(now - logged, 1e-9)
-                told.append(
-                    _told(values, place, step=progress.step, seconds=now, share=share, tokens_s=speed, norm=norm)
-                )
-                told[-1].update(figures)
-                _log(told[-1], work, place)
-                logged, tokens = now, 0
-            if now - saved >= 60 * run.checkpoint_minutes or over:
-                _save(stage, progress, work / STATE, place)
-                if not over:
-                    export()
-                saved = now
+    steps, pinned = (progress.step, run.steps), place.device.type == "cuda"
+    feed = Feed(stage.batch, run.share, steps=steps, workers=run.workers, pinned=pinned)
+    for made in feed:
+        share = run.share(progress.step, progress.seconds)
+        set_rate(stage.optimizers, factor(run.rates, progress.step, share))
+        batch = moved(made, place.device)
+        with rounded(stage.model, when=share >= run.round_from):
+            values = stage.step(batch)
+        norm = _update(stage, weights, run, place, progress)
+        tokens += batch.tokens * place.world
+        progress.step += 1
+        progress.seconds = place.agreed(monotonic() - begun)
+        feed.tell(progress.seconds)
+        now, over = progress.seconds, run.share(progress.step, progress.seconds) >= 1
+        figures: dict[str, float] = {}
+        if now - validated >= 60 * run.validate_minutes or over:
+            figures, validated = stage.validate(), now
+        if now - logged >= run.log_seconds or figures or progress.step == 1:
+            speed = tokens / max(now - logged, 1e-9)
+            told.append(_told(values, place, step=progress.step, seconds=now, share=share, tokens_s=speed, norm=norm))
+            told[-1].update(figures)
+            _log(told[-1], work, place)
+            logged, tokens = now, 0
+        if now - saved >= 60 * run.checkpoint_minutes or over:
+            _save(stage, progress, work / STATE, place)
+            if not over:
+                export()
+            saved = now
+        if over:
+            break
     return told
-
-
-def moved(batch: B, device: torch.device) -> B:
-    """The same batch on a device, copied without waiting where its memory is pinned."""
-    changes: dict[str, Any] = {}
-    for entry in fields(batch):  # type: ignore[arg-type]
-        value = getattr(batch, entry.name)
-        if isinstance(value, Tensor):
-            pinned = value.pin_memory() if device.type == "cuda" else value
-            changes[entry.name] = pinned.to(device, non_blocking=True)
-        elif hasattr(value, "__dataclass_fields__"):
-            changes[entry.name] = moved(value, device)
-    return replace(batch, **changes)  # type: ignore[type-var]
 
 
 def _update(stage: Stage[B], weights: list[Tensor], run: Run, place: Place, progress: _Progress) -> float:

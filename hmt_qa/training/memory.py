@@ -19,9 +19,11 @@ from hmt_qa.errors import NoTextFound
 from hmt_qa.model.hmt import HMTForCausalLM
 from hmt_qa.training import jsonl
 from hmt_qa.training.calibrating import SAMPLES, Sample, calibrate
+from hmt_qa.training.continuing import continuation_loss
 from hmt_qa.training.data import Ids, generator, text_store
 from hmt_qa.training.documents import LongTexts
-from hmt_qa.training.loop import CALIBRATION, moved
+from hmt_qa.training.feeding import moved
+from hmt_qa.training.loop import CALIBRATION
 from hmt_qa.training.losses import token_loss
 from hmt_qa.training.optim import optimizers
 from hmt_qa.training.parallel import Place
@@ -78,11 +80,17 @@ class MemoryStage:
         return stacked(rows, shape.segments, size)
 
     def step(self, batch: MemoryBatch) -> dict[str, Tensor]:
-        """Next-token loss over all tokens."""
+        """Next-token loss over all tokens; beside it recall learns to find what was read just before."""
         read = self._read(batch)
         loss = self._place.mean(*language_loss(self.model, read, batch.ids_BSL, batch.lengths_BS))
-        torch.autograd.backward(loss)
-        return {"loss": loss.detach()}
+        if self._recipe.kind is not MemoryKind.HMT:
+            torch.autograd.backward(loss)
+            return {"loss": loss.detach()}
+        before = self._place.mean(
+            *continuation_loss(self.model, read.memories_BSMD, read.summaries_BSD, batch.lengths_BS, self._place)
+        )
+        torch.autograd.backward(loss + self._recipe.continuation * before)
+        return {"loss": loss.detach(), "continuation": before.detach()}
 
     def validate(self) -> dict[str, float]:
         """Nats a token on held-out documents of `validation_segments` segments."""

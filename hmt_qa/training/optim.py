@@ -53,7 +53,7 @@ def optimizers(
         (matrices if parameter.ndim == 2 and id(parameter) not in embeddings else others).append(parameter)
     groups = [{"params": others, "peak": rates.others}]
     if memory:
-        prompts = [model.memory.summary_prompt_D, model.memory.initial_memory_D, *heads]
+        prompts = [model.memory.summary_prompt_D, model.memory.initial_memory_MD, *heads]
         groups.append({"params": [model.memory.query.weight, model.memory.key.weight], "peak": rates.recall})
         groups.append({"params": prompts, "peak": rates.prompts})
     made = [_muon(matrices, rates), _adam(groups, rates, fused=matrices[0].is_cuda)]

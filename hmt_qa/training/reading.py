@@ -1,10 +1,15 @@
-"""What the reader is taught from: passages, question and answer in the format of `hmt_qa.prompt`."""
+"""What the reader is taught from: passages, question and answer in the format of `hmt_qa.prompt`.
+
+Shapes: V vocabulary · N segments of a window.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
+import numpy.typing as npt
 
 from hmt_qa.prompt import PromptFormat
 from hmt_qa.training.data import Ids
@@ -12,9 +17,15 @@ from hmt_qa.training.documents import Ask, Window
 from hmt_qa.training.questions import ANSWER_TOKENS, UNKNOWN, QuestionSets
 
 LEFT_OUT = 0.2  # share of questions whose gold segments are not among the passages
-BARE = 0.3  # share of short rows that read the question's own context, uncut
+BARE = 0.35  # share of rows that read the question's own context, uncut where there is room
+ROOM = 2  # segments; of a longer context, what stands round the quote is read
+COUNTS = (0.25, 0.25, 0.2, 0.3)  # how often a row has one, two, three or four passages
+GOLD_FIRST = 0.5  # share of rows whose gold stands first, as a good ranking puts it; the rest is shuffled
 NEIGHBOUR_WEIGHT = 3.0  # segments beside the gold are drawn as distractors this much more often
-SHORT, LONG = 2, 4  # most passages of a row
+LOOKALIKE_WEIGHT = 8.0  # the same for the segment that has most of the question's rare words
+MEMORY_ANSWER = 24  # tokens of an answer that memory mode is taught: the gist, not the wording
+
+Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +37,7 @@ class Row:
     refused: bool
 
 
-def width(passages: int, size: int, question: int) -> int:
-    """Room for the longest row with so many passages of `size` tokens, a multiple of 8."""
-    return -(-(passages * (size + 1) + question + 2 + ANSWER_TOKENS + 1) // 8) * 8
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Reading:
     """Makes rows; `size` is L, tokens a segment."""
 
@@ -39,27 +45,26 @@ class Reading:
     form: PromptFormat
     size: int
 
-    def row(self, window: Window, ask: Ask, rng: np.random.Generator, *, most: int) -> Row:
-        """One row with at most `most` passages, gold among them unless it is left out."""
+    def row(self, window: Window, ask: Ask, rng: np.random.Generator) -> Row:
+        """One row of at most len(COUNTS) passages, gold among them unless it is left out."""
         refused = bool(self.sets.unanswerable_Q[ask.question])
+        count = 1 + int(rng.choice(len(COUNTS), p=COUNTS))
         if refused or rng.random() < LEFT_OUT:
-            passages = self._distractors(window, ask, rng, self._count(rng, most), misleading=False)
+            passages = self._distractors(window, ask, rng, count, misleading=False)
             if passages or refused:
                 return self._finished(passages, ask, refused=True)
-        if most <= SHORT and ask.quote[0] != UNKNOWN and rng.random() < BARE:
-            return self._finished([self._bare(window, ask, most * self.size)], ask, refused=False)
-        gold = list(ask.gold[:most])
-        more = max(self._count(rng, most) - len(gold), 0)
-        passages = [*(self._segment(window, number) for number in gold)]
-        passages += self._distractors(window, ask, rng, more, misleading=True)
-        return self._finished([passages[place] for place in rng.permutation(len(passages))], ask, refused=False)
+        if ask.quote[0] != UNKNOWN and rng.random() < BARE:
+            return self._finished([self._bare(window, ask, ROOM * self.size)], ask, refused=False)
+        gold = [self._segment(window, number) for number in ask.gold[: len(COUNTS)]]
+        passages = gold + self._distractors(window, ask, rng, max(count - len(gold), 0), misleading=True)
+        if rng.random() >= GOLD_FIRST:
+            passages = [passages[place] for place in rng.permutation(len(passages))]
+        return self._finished(passages, ask, refused=False)
 
     def memory_row(self, ask: Ask) -> Row:
-        """The question and its answer alone: all there is to go by is P."""
-        return self._finished([], ask, refused=bool(self.sets.unanswerable_Q[ask.question]))
-
-    def _count(self, rng: np.random.Generator, most: int) -> int:
-        return int(rng.integers(1 if most <= SHORT else SHORT + 1, most + 1))
+        """The question and the beginning of its answer alone: all there is to go by is P."""
+        row = self._finished([], ask, refused=bool(self.sets.unanswerable_Q[ask.question]))
+        return Row(row.ids[: row.answer_from + MEMORY_ANSWER], row.answer_from, row.refused)
 
     def _segment(self, window: Window, number: int) -> Ids:
         return window.tokens_T[number * self.size : (number + 1) * self.size]
@@ -75,7 +80,7 @@ class Reading:
     ) -> list[Ids]:
         """Other segments of the window; where `misleading` is not wanted, none that holds the answer's tokens."""
         segments = -(-len(window.tokens_T) // self.size)
-        taken = {*ask.gold, *(() if misleading else ask.segments)}
+        taken = {*ask.gold, *(() if misleading else ask.places(self.size))}
         quoted = ask.quote[0] != UNKNOWN
         needle = window.tokens_T[ask.quote[0] : ask.quote[1] + 1] if quoted else window.tokens_T[:0]
         free = [
@@ -85,10 +90,25 @@ class Reading:
         ]
         if not free or not count:
             return []
-        near = {number + step for number in ask.gold for step in (-1, 1)}
-        weights = np.array([NEIGHBOUR_WEIGHT if number in near else 1.0 for number in free])
+        weights = self._temptation(window, ask, free)
         chosen = rng.choice(len(free), min(count, len(free)), replace=False, p=weights / weights.sum())
         return [self._segment(window, free[place]) for place in chosen.tolist()]
+
+    def _temptation(self, window: Window, ask: Ask, free: list[int]) -> Floats:
+        """How likely each free segment is to be a distractor, (N,), not normalised."""
+        near = {number + step for number in ask.gold for step in (-1, 1)}
+        asked = np.unique(np.array(ask.ids, dtype=np.int64))
+        rare_N = np.array([self._rarity_V[asked[np.isin(asked, self._segment(window, n))]].sum() for n in free])
+        neighbour_N = np.array([NEIGHBOUR_WEIGHT if number in near else 1.0 for number in free])
+        weights: Floats = neighbour_N + LOOKALIKE_WEIGHT * (rare_N / max(rare_N.max(), 1e-9)) ** 4
+        return weights
+
+    @cached_property
+    def _rarity_V(self) -> Floats:
+        """How much rarer than the commonest each token is in all contexts, as the logarithm of their ratio."""
+        counts_V = np.bincount(self.sets.context_tokens_T, minlength=2**16).astype(np.float64)
+        rarity_V: Floats = np.log(counts_V.max() + 1) - np.log(counts_V + 1)
+        return rarity_V
 
     def _finished(self, passages: list[Ids], ask: Ask, *, refused: bool) -> Row:
         ids = self.form.build([passage.tolist() for passage in passages], ask.ids)

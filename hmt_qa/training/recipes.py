@@ -16,13 +16,13 @@ from hmt_qa.training.unroll import MemoryKind
 StageName = Literal["base", "memory", "answers"]
 
 SOURCES = (
-    ("squad_v1_train", 0.62),
+    ("squad_v1_train", 0.58),
     ("medquad", 0.10),
-    ("cuad", 0.08),
-    ("fairytaleqa_train", 0.07),
+    ("cuad", 0.10),
+    ("fairytaleqa_train", 0.08),
     ("wikitablequestions_train", 0.06),
     ("tatqa_dev", 0.04),
-    ("qmsum_train", 0.02),
+    ("qmsum_train", 0.03),
     ("omos_train", 0.01),
 )
 
@@ -52,7 +52,8 @@ class Base:
 class Memory:
     """Stage 2: reading long documents through memory. keep_tokens: longer unrolls compute activations twice.
 
-    calibrated: whether Wq and Wk begin anew from the states of a batch.
+    calibrated: whether Wq and Wk begin anew from the states of a batch. continuation: weight of finding the segment
+    before among the memories.
     """
 
     run: Run
@@ -61,6 +62,7 @@ class Memory:
     keep_tokens: int = 280_000
     filings: bool = True
     calibrated: bool = True
+    continuation: float = 0.1
     validation_documents: int = 64
     validation_segments: int = 16
     compiled: bool = True
@@ -68,13 +70,13 @@ class Memory:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Weights:
-    """Of the losses of stage 3. recall: against M. summaries: against S. likeness and agreement: to a teacher."""
+    """Of the losses of stage 3. continuation: recall of the segment before. likeness and agreement: to a teacher."""
 
-    language: float = 1.0
+    language: float = 0.5
     recall: float = 1.0
-    summaries: float = 0.3
-    reading: float = 1.0
-    memory_mode: float = 0.15
+    continuation: float = 0.2
+    reading: float = 2.0
+    memory_mode: float = 0.3
     likeness: float = 1.0
     agreement: float = 0.5
 
@@ -84,9 +86,10 @@ class Answers:
     """Stage 3: recall and reading.
 
     shapes: unrolls taken in turns. asked: share of documents made of question sets, the rest are long texts.
-    with_initial: share of reading rows whose P is the initial memory. likeness_until: share of the run after which
-    the teacher is no longer asked. teacher_temperature: of its softmax over cosines. calibrated: whether Wq and Wk
-    begin anew from the states of a batch. balance: norm of recall's gradient beside that of language and reading,
+    reads: rows to read for each segment of those documents. groups: passes that these rows are read in, short ones
+    first. with_initial: share of reading rows whose P is the initial memory. likeness_until: share of the run after
+    which the teacher is no longer asked. teacher_temperature: of its softmax over cosines. calibrated: whether Wq and
+    Wk begin anew from the states of a batch. balance: norm of recall's gradient beside that of language and reading,
     measured every balance_every steps.
     """
 
@@ -95,6 +98,8 @@ class Answers:
     sources: tuple[tuple[str, float], ...] = SOURCES
     weights: Weights = field(default_factory=Weights)
     asked: float = 0.5
+    reads: float = 0.75
+    groups: int = 3
     with_initial: float = 0.25
     likeness_until: float = 0.7
     teacher_temperature: float = 0.05
@@ -112,29 +117,28 @@ Recipe = Base | Memory | Answers
 
 def base() -> Base:
     """The reference's recipe: 7,672 steps of 48 x 2048 tokens on each of 2 GPUs; 20 minutes."""
-    return Base(run=Run(steps=7672, rates=Rates(), round_from=1.0, checkpoint_minutes=5.0))
+    return Base(run=Run(steps=7672, rates=Rates(), round_from=1.0, checkpoint_minutes=5.0, workers=2))
 
 
 def memory() -> Memory:
-    """Twice as many segments in each part of the run, at about 131k tokens a step a GPU."""
-    rates = Rates(matrices=0.006, others=1.2e-3, recall=1e-3, prompts=2e-3, warm_up=30, decay=0.6)
+    """Twice as many segments in each part of the run, 131k tokens a step a GPU; rates gentle on a decayed backbone."""
+    rates = Rates(matrices=0.004, others=8e-4, recall=1e-3, prompts=2e-3, warm_up=30, decay=0.6)
     return Memory(
-        run=Run(steps=1200, minutes=6.0, rates=rates),
+        run=Run(steps=560, rates=rates, workers=6, validate_minutes=2.0),
         curriculum=(
-            Unroll(documents=256, segments=2),
-            Unroll(documents=128, segments=4, share=0.1),
-            Unroll(documents=64, segments=8, share=0.3),
-            Unroll(documents=32, segments=16, share=0.65),
+            Unroll(documents=128, segments=4),
+            Unroll(documents=64, segments=8, share=0.25),
+            Unroll(documents=32, segments=16, share=0.7),
         ),
     )
 
 
 def answers() -> Answers:
-    """512 segments a step a GPU, 512 questions about them, 128 of these read and answered."""
-    rates = Rates(matrices=0.005, others=1e-3, recall=1e-3, prompts=2e-3, warm_up=30, decay=0.7)
+    """384 segments a step a GPU, 384 questions about them, 144 rows to read; few passes of many rows."""
+    rates = Rates(matrices=0.003, others=6e-4, recall=1e-3, prompts=2e-3, warm_up=30, decay=0.7)
     return Answers(
-        run=Run(steps=4000, minutes=15.0, rates=rates, round_from=0.85),
-        shapes=(Unroll(documents=64, segments=8), Unroll(documents=32, segments=16)),
+        run=Run(steps=4000, minutes=14.2, rates=rates, round_from=0.85, workers=10),
+        shapes=(Unroll(documents=96, segments=4), Unroll(documents=48, segments=8)),
     )
 
 

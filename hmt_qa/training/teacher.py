@@ -24,7 +24,8 @@ from torch.nn import functional
 from transformers import AutoModel
 
 PIECES = 256  # what it was trained to read
-GROUP = 1024  # texts a pass
+GROUP = 4096  # texts a pass
+PAD_STEP = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +47,9 @@ class Teacher:
         self.size = int(model.config.hidden_size)
 
     def batch(self, texts: list[str], *, pieces: int = PIECES) -> TeacherBatch:
-        """Texts cut or padded to a fixed number of word pieces."""
+        """Texts cut to so many word pieces and padded to the longest."""
         self._tokenizer.enable_truncation(pieces)
-        self._tokenizer.enable_padding(length=pieces)
+        self._tokenizer.enable_padding(pad_to_multiple_of=PAD_STEP)
         encodings = self._tokenizer.encode_batch(texts)
         return TeacherBatch(
             torch.tensor([encoding.ids for encoding in encodings]),

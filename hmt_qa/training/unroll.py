@@ -1,6 +1,7 @@
 """Reads B documents in lock-step over S segments with gradients through memory; knows no losses.
 
-Shapes: B documents · S segments · L tokens a segment · T = S L · K sensory tokens · D hidden size.
+Shapes: B documents · S segments · L tokens a segment · T = S L · K sensory tokens · M memories a segment ·
+D hidden size.
 """
 
 from __future__ import annotations
@@ -28,9 +29,9 @@ class MemoryKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Unrolled:
-    """memories_BSD, summaries_BSD: M and S of each segment. predicting_BTD: the states that predict each token."""
+    """memories_BSMD, summaries_BSD: M and S of each segment. predicting_BTD: the states that predict each token."""
 
-    memories_BSD: Tensor
+    memories_BSMD: Tensor
     summaries_BSD: Tensor
     predicting_BTD: Tensor
 
@@ -39,15 +40,15 @@ class _Limited(torch.autograd.Function):
     """Memories as they are; backwards each document's gradient is scaled down to at most its limit."""
 
     @staticmethod
-    def forward(ctx: Any, rows_BND: Tensor, limit_B: Tensor) -> Tensor:
+    def forward(ctx: Any, rows_BMND: Tensor, limit_B: Tensor) -> Tensor:
         ctx.limit_B = limit_B  # read when gradients are taken, not now
-        return rows_BND.view_as(rows_BND)
+        return rows_BMND.view_as(rows_BMND)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
         norm_B = gradients[0].flatten(1).norm(dim=1)
         scale_B = (ctx.limit_B / norm_B.clamp(min=torch.finfo(norm_B.dtype).tiny)).clamp(max=1.0)
-        return gradients[0] * scale_B[:, None, None], None
+        return gradients[0] * scale_B[:, None, None, None], None
 
 
 def unroll(
@@ -75,18 +76,18 @@ def unroll(
             0, (segments, batch)
         )
     else:
-        summaries_SBD = model.memory.initial_memory_D.new_zeros(segments, batch, hidden)
+        summaries_SBD = model.memory.summary_prompt_D.new_zeros(segments, batch, hidden)
     state, memories, predicting = model.initial_state(batch), [], []
     again = torch.is_grad_enabled() and ids_BSL.numel() > keep_tokens
     for number in range(segments):
         part = Segments(ids_SBL[number], lengths_SB[number])
         if limit_B is not None and number:
-            rows_BND = cast(Tensor, cast(Any, _Limited).apply(state.bank.rows_BND, limit_B))
-            state = replace(state, bank=replace(state.bank, rows_BND=rows_BND))
+            rows_BMND = cast(Tensor, cast(Any, _Limited).apply(state.bank.rows_BMND, limit_B))
+            state = replace(state, bank=replace(state.bank, rows_BMND=rows_BMND))
         arguments = (model, part, summaries_SBD[number], state)
         step = checkpoint(_step, *arguments, use_reentrant=False) if again else _step(*arguments)
-        memory_BD, state, predicting_BLD = cast("tuple[Tensor, ReadingState, Tensor]", step)
-        memories.append(memory_BD)
+        memory_BMD, state, predicting_BLD = cast("tuple[Tensor, ReadingState, Tensor]", step)
+        memories.append(memory_BMD)
         predicting.append(predicting_BLD)
     return Unrolled(torch.stack(memories, dim=1), summaries_SBD.transpose(0, 1), torch.cat(predicting, dim=1))
 
@@ -95,7 +96,7 @@ def _step(
     model: HMTForCausalLM, part: Segments, summary_BD: Tensor, state: ReadingState
 ) -> tuple[Tensor, ReadingState, Tensor]:
     reading = model.read(part, summary_BD, state, active_B=part.lengths_B > 0)
-    return reading.memory_BD, reading.state, reading.predicting_BWD
+    return reading.memory_BMD, reading.state, reading.predicting_BWD
 
 
 def _without_memory(model: HMTForCausalLM, ids_SBL: Tensor, lengths_SB: Tensor) -> Unrolled:
@@ -120,7 +121,7 @@ def _without_memory(model: HMTForCausalLM, ids_SBL: Tensor, lengths_SB: Tensor) 
     predicting_RLD = hidden_RWD.gather(1, index_RL[..., None].expand(-1, -1, width))
     predicting_BTD = predicting_RLD.unflatten(0, (segments, batch)).transpose(0, 1).flatten(1, 2)
     none_BSD = hidden_RWD.new_zeros(batch, segments, width)
-    return Unrolled(none_BSD, none_BSD, predicting_BTD)
+    return Unrolled(none_BSD[:, :, None], none_BSD, predicting_BTD)
 
 
 def token_labels(ids_BSL: Tensor, lengths_BS: Tensor) -> Tensor:

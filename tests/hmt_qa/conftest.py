@@ -32,13 +32,14 @@ def tiny() -> Callable[[str], HMTForCausalLM]:
 
 @pytest.fixture(scope="session")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tiny random Qwen3 with the embedded tokenizer: 16 tokens a segment, 3 memories in its window."""
+    """A tiny random Qwen3 with the embedded tokenizer: 16 tokens and 2 memories a segment, 3 segments in its window."""
     model = tiny_hmt(
         "qwen3",
         backbone={"vocab_size": 16384},
         segment_length=16,
         sensory_length=4,
         recall_window=3,
+        memories_per_segment=2,
         recall_size=32,
     )
     return save_with_tokenizer(model, tmp_path_factory.mktemp("checkpoints") / "tiny-qwen3")

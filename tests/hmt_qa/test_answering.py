@@ -24,9 +24,9 @@ class ScriptedEngine(LocalEngine):
     asked: Sequence[int] = ()
     closed = False
 
-    def generate(self, prompt_1D, ids, *, max_new_tokens, stop_ids) -> Iterator[int]:
-        assert prompt_1D.shape == (1, self.hidden)
-        assert isinstance(prompt_1D, torch.Tensor)
+    def generate(self, prompt_1MD, ids, *, max_new_tokens, stop_ids) -> Iterator[int]:
+        assert isinstance(prompt_1MD, torch.Tensor)
+        assert prompt_1MD.shape == (1, 2, self.config.hidden_size)
         self.asked, self.closed = list(ids), False
         try:
             yield from self.script
@@ -70,15 +70,15 @@ def test_pieces_come_first_and_the_answer_last_with_the_same_text(ask):
     assert answer.mode is Mode.EVIDENCE
 
 
-def test_with_evidence_the_model_reads_marked_passages_best_first_then_the_question(ask, qa, scripted):
+def test_with_evidence_the_model_reads_marked_passages_best_first_between_question_and_question(ask, qa, scripted):
     ask("Wren", question="Who is the captain of Corisande?")
     best = qa.search("Who is the captain of Corisande?", top=3)
     expected = []
     for result in best:
         (segment,) = qa.library.segments([place_of(result)])
         expected += [mark(scripted, PASSAGE), *segment.token_ids]
-    question = scripted.encode("Who is the captain of Corisande?").ids
-    assert scripted.asked == [*expected, mark(scripted, QUESTION), *question, mark(scripted, ANSWER)]
+    question = [mark(scripted, QUESTION), *scripted.encode("Who is the captain of Corisande?").ids]
+    assert scripted.asked == [*question, *expected, *question, mark(scripted, ANSWER)]
 
 
 def place_of(result: SearchResult) -> Place:

@@ -86,13 +86,13 @@ def test_reading_on_in_bfloat16_gives_the_same_bytes_too(fresh):
 def test_rows_from_stored_bytes_lie_in_memory_as_computed_ones_do(engine):
     # Matrix products differ in their last bits with the alignment of what they read.
     for count in range(1, 40):
-        rows_ND = engine.rows(bytes(4 * engine.hidden * count), engine.hidden)
-        assert rows_ND.data_ptr() % 64 == 0
-        assert rows_ND.shape == (count, engine.hidden)
+        rows_NMD = engine.rows(bytes(4 * engine.hidden * count), engine.hidden)
+        assert rows_NMD.data_ptr() % 64 == 0
+        assert rows_NMD.shape == (count, 2, engine.hidden // 2)
 
 
 def test_stored_rows_come_back_as_the_numbers_they_were(engine):
-    rows_ND = torch.randn(4, engine.hidden).bfloat16()
+    rows_NMD = torch.randn(4, 2, engine.hidden // 2).bfloat16()
     stored = StoredMemory(
         document="d",
         model_id=engine.model_id,
@@ -100,9 +100,9 @@ def test_stored_rows_come_back_as_the_numbers_they_were(engine):
         hidden=engine.hidden,
         segments=4,
         state_id="s",
-        rows=rows_ND.view(torch.uint8).numpy().tobytes(),
+        rows=rows_NMD.view(torch.uint8).numpy().tobytes(),
     )
-    assert torch.equal(engine.bank(stored), rows_ND.float())
+    assert torch.equal(engine.bank(stored), rows_NMD.float())
 
 
 @torch.no_grad()
@@ -110,8 +110,8 @@ def test_rows_are_the_memories_of_the_papers_equations(engine):
     segments = random_segments(SUMMARY_BATCH + 2)
     ids = [number for segment in segments for number in segment.token_ids]
     expected = torch.stack(read_literally(engine.model, ids).memories)
-    rows_ND = torch.frombuffer(bytearray(b"".join(read_all(engine, segments))), dtype=torch.float32)
-    torch.testing.assert_close(rows_ND.reshape(-1, engine.hidden), expected, atol=1e-5, rtol=1e-5)
+    rows_NMD = torch.frombuffer(bytearray(b"".join(read_all(engine, segments))), dtype=torch.float32)
+    torch.testing.assert_close(rows_NMD.view_as(expected), expected, atol=1e-5, rtol=1e-5)
 
 
 @torch.no_grad()
@@ -120,13 +120,16 @@ def test_a_question_is_summarised_whole_as_the_papers_equations_do(engine):
     torch.testing.assert_close(engine.summarise(ids)[0], summarise_literally(engine.model, ids), atol=1e-5, rtol=1e-5)
 
 
+@torch.inference_mode()
 def test_a_question_recalls_over_all_memories_not_only_the_newest(engine):
-    rows_ND = torch.randn(5 * WINDOW, engine.hidden)
-    prompt_1D, weights = engine.recall(engine.summarise([5, 6]), rows_ND)
+    rows_NMD = torch.randn(5 * WINDOW, 2, engine.config.hidden_size)
+    summary_1D = engine.summarise([5, 6])
+    prompt_1MD, weights = engine.recall(summary_1D, rows_NMD)
     assert len(weights) == 5 * WINDOW
     assert min(weights) > 0
     assert sum(weights) == pytest.approx(1.0)
-    torch.testing.assert_close(prompt_1D[0], torch.tensor(weights) @ rows_ND, atol=1e-5, rtol=1e-5)
+    weights_NM = (rows_NMD @ engine.model.memory.fold(summary_1D)[0]).softmax(dim=0)
+    torch.testing.assert_close(prompt_1MD[0], torch.einsum("nm,nmd->md", weights_NM, rows_NMD), atol=1e-5, rtol=1e-5)
 
 
 def test_segments_before_the_committed_ones_are_not_read_again(fresh):
@@ -181,7 +184,7 @@ def test_the_setting_names_all_that_the_last_bits_depend_on(engine):
 
 def test_the_engine_is_what_ingestion_asks_for(engine):
     reader: MemoryReader = engine
-    assert (reader.segment_length, reader.hidden, reader.recall_window, reader.dtype) == (LENGTH, 32, WINDOW, "float32")
+    assert (reader.segment_length, reader.hidden, reader.recall_window, reader.dtype) == (LENGTH, 64, WINDOW, "float32")
     assert reader.model_id.startswith("tiny-qwen3@")
 
 
@@ -280,7 +283,7 @@ def test_threads_that_ask_first_together_share_one_model(fresh):
 
 
 def generate(engine: LocalEngine, *, most: int, stop: list[int]) -> Iterator[int]:
-    return engine.generate(torch.zeros(1, engine.hidden), [5, 6, 7], max_new_tokens=most, stop_ids=stop)
+    return engine.generate(torch.zeros(1, 2, engine.hidden // 2), [5, 6, 7], max_new_tokens=most, stop_ids=stop)
 
 
 def test_generation_is_greedy_and_ends_at_its_bound(engine):
@@ -289,7 +292,7 @@ def test_generation_is_greedy_and_ends_at_its_bound(engine):
     with torch.inference_mode():
         read = [5, 6, 7]
         for expected in ids:
-            hidden_1TD = engine.model.prompt(torch.zeros(1, engine.hidden), torch.tensor([read]))
+            hidden_1TD = engine.model.prompt(torch.zeros(1, 2, engine.hidden // 2), torch.tensor([read]))
             assert int(engine.model.backbone(inputs_embeds=hidden_1TD).logits[0, -1].argmax()) == expected
             read.append(expected)
 

@@ -57,10 +57,11 @@ def test_a_tokenizer_with_some_of_our_marks_only_is_a_stranger():
     passages=st.lists(st.lists(st.integers(10, 99), max_size=5), max_size=4),
     question=st.lists(st.integers(10, 99), max_size=5),
 )
-def test_a_prompt_is_the_marked_passages_in_order_then_question_and_answer_mark(passages, question):
+def test_a_prompt_is_the_question_then_marked_passages_in_order_then_the_question_and_answer_mark(passages, question):
     layout = PromptFormat(passage=(1, 2), question=(3,), answer=(4,), stop=(0,), unanswerable=None)
-    expected = [number for passage in passages for number in [1, 2, *passage]]
-    assert layout.build(passages, question) == [*expected, 3, *question, 4]
+    read = [number for passage in passages for number in [1, 2, *passage]]
+    before = [3, *question] if passages else []
+    assert layout.build(passages, question) == [*before, *read, 3, *question, 4]
 
 
 @pytest.mark.parametrize("question", ["", " ", "\n\t \u00a0\u2003"])

@@ -66,23 +66,24 @@ def test_by_memory_every_segment_is_ranked_by_its_weight_and_weights_sum_to_one(
 def test_weights_are_those_of_the_memory_rows_stored_for_each_place(qa, documents, retriever, engine):
     found = find(retriever, documents, Ranking.MEMORY)
     rows = {
-        Place(document=document, segment=number): row_D
+        Place(document=document, segment=number): row_MD
         for document in documents
-        for number, row_D in enumerate(engine.bank(qa.library.memory(document)))
+        for number, row_MD in enumerate(engine.bank(qa.library.memory(document)))
     }
     query_D = engine.model.memory.fold(engine.summarise(engine.encode(QUESTION).ids[:16]))[0]
     order = list(rows)
-    weights = torch.stack([torch.dot(query_D, rows[place]) for place in order]).softmax(0)
-    expected = dict(zip(order, weights.tolist(), strict=True))
+    scores_NM = torch.stack([rows[place] @ query_D for place in order])
+    weights_N = scores_NM.flatten().softmax(0).view_as(scores_NM).sum(1)
+    expected = dict(zip(order, weights_N.tolist(), strict=True))
     for ranked in found.places:
         assert ranked.weight == pytest.approx(expected[ranked.place], abs=1e-6)
 
 
 def test_the_prompt_is_the_mix_of_all_memories_asked(qa, documents, retriever, engine):
     found = find(retriever, documents, Ranking.KEYWORD, top=1)
-    rows_ND = torch.cat([engine.bank(qa.library.memory(document)) for document in documents])
-    expected_1D, _ = engine.recall(engine.summarise(engine.encode(QUESTION).ids[:16]), rows_ND)
-    torch.testing.assert_close(found.prompt_1D, expected_1D)
+    rows_NMD = torch.cat([engine.bank(qa.library.memory(document)) for document in documents])
+    expected_1MD, _ = engine.recall(engine.summarise(engine.encode(QUESTION).ids[:16]), rows_NMD)
+    torch.testing.assert_close(found.prompt_1MD, expected_1MD)
 
 
 def test_by_keyword_the_order_is_the_keyword_indexs_own(qa, documents, retriever):

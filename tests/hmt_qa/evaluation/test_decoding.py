@@ -14,7 +14,7 @@ def prompts(model: HMTForCausalLM, vocabulary: int) -> list[Prompt]:
     torch.manual_seed(2)
     hidden = model.config.hidden_size
     return [
-        Prompt(torch.randn(hidden) if size % 3 else None, tuple(torch.randint(vocabulary, (size,)).tolist()))
+        Prompt(torch.randn(2, hidden) if size % 3 else None, tuple(torch.randint(vocabulary, (size,)).tolist()))
         for size in (5, 1, 30, 12, 12, 7)
     ]
 
@@ -27,12 +27,12 @@ def test_many_prompts_at_once_are_continued_as_each_alone_by_the_engine(
     given = prompts(model, 16384)
     found = decode(model, given, max_new_tokens=12, stop_ids=stops, batching=batching)
     for prompt, new in zip(given, found, strict=True):
-        if prompt.memory_D is None:
+        if prompt.memory_MD is None:
             embeds = backbone.embed(model.backbone, torch.tensor([prompt.ids]))
             with torch.inference_mode():
                 wanted = backbone.generate(model.backbone, embeds, max_new_tokens=12, stop_ids=stops, pad_id=3).tolist()
         else:
-            stream = engine.generate(prompt.memory_D[None], prompt.ids, max_new_tokens=12, stop_ids=stops)
+            stream = engine.generate(prompt.memory_MD[None], prompt.ids, max_new_tokens=12, stop_ids=stops)
             wanted = list(stream)
         assert new == wanted
 

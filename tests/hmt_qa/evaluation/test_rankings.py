@@ -88,9 +88,9 @@ def test_documents_read_in_lock_step_have_the_memories_that_ingestion_stores(
 ) -> None:
     ids = [[segment.token_ids for segment in document.segments] for document in cell.documents]
     assert len({len(of) for of in ids}) > 1  # some end before others
-    for rows_ND, document in zip(memories(engine.model, ids, batching=BATCHING), places(library), strict=True):
-        stored_ND = engine.bank(library.memory(document))
-        torch.testing.assert_close(rows_ND, stored_ND, rtol=1e-4, atol=1e-4)
+    for rows_NMD, document in zip(memories(engine.model, ids, batching=BATCHING), places(library), strict=True):
+        stored_NMD = engine.bank(library.memory(document))
+        torch.testing.assert_close(rows_NMD, stored_NMD, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("share", [0.1, 0.5])
@@ -106,4 +106,4 @@ def test_memory_and_hybrid_rank_as_the_product_does(
         for using, mine in ((Ranking.MEMORY, one.ranking), (Ranking.HYBRID, fuse(one.ranking, words, share=share))):
             found = retriever.find(asked.question.text, question, documents=document, using=using, top=8)
             assert [ranked.place.segment for ranked in found.places] == list(mine[:8])
-            torch.testing.assert_close(one.prompt_D, found.prompt_1D[0], rtol=1e-4, atol=1e-4)
+            torch.testing.assert_close(one.prompt_MD, found.prompt_1MD[0], rtol=1e-4, atol=1e-4)

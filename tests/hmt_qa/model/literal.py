@@ -4,7 +4,11 @@ Written from the equations alone (He et al., arXiv 2405.06067, section 3) and ne
 shares only the parameters. Nothing is batched, padded, folded or cached; the backbone runs through its own full
 forward, LM head included, on exactly the tokens of the step.
 
-Shapes: d hidden size · h recall width · n memories · L tokens of a segment · v vocabulary.
+With more than one memory a segment, each of the m trailing prompts leaves one, and each prompt is recalled among the
+memories of its own place.
+
+Shapes: d hidden size · h recall width · n segments remembered · m memories a segment · L tokens of a segment ·
+v vocabulary.
 """
 
 from __future__ import annotations
@@ -23,9 +27,9 @@ class LiteralStep:
     """What the equations give for one segment. `weights` is empty for the first one, which has nothing to recall."""
 
     summary_d: Tensor
-    weights_n: Tensor
-    prompt_d: Tensor
-    memory_d: Tensor
+    weights_mn: Tensor
+    prompt_md: Tensor
+    memory_md: Tensor
     logits_Lv: Tensor
 
 
@@ -51,7 +55,7 @@ def read_literally(model: HMTForCausalLM, ids: list[int]) -> LiteralReading:
         x_n = ids[start : start + length]
         step = _step(model, x_n, reading.sensory_ids, reading.memories)
         reading.steps.append(step)
-        reading.memories.append(step.memory_d)
+        reading.memories.append(step.memory_md)
         k = model.config.sensory_length
         reading.sensory_ids = x_n[-k:] if k else []
     return reading
@@ -76,17 +80,26 @@ def summarise_literally(model: HMTForCausalLM, ids: list[int]) -> Tensor:
 
 def _step(model: HMTForCausalLM, x_n: list[int], sensory: list[int], memories: list[Tensor]) -> LiteralStep:
     summary_d = summarise_literally(model, x_n[: model.config.summary_length])
-    weights_n, prompt_d = _search(model, summary_d, memories[-model.config.recall_window :])
-    framed = [prompt_d, *_embeddings(model, sensory), *_embeddings(model, x_n), prompt_d]
+    places = range(model.config.memories_per_segment)
+    found = [_search(model, summary_d, memories[-model.config.recall_window :], place) for place in places]
+    prompts = [prompt_d for _, prompt_d in found]
+    framed = [*prompts, *_embeddings(model, sensory), *_embeddings(model, x_n), *prompts]
     hidden_td, logits_tv = _backbone(model, torch.stack(framed))
-    first = 1 + len(sensory)  # where x_n begins; the place before a token is the one that predicts it
-    return LiteralStep(summary_d, weights_n, prompt_d, hidden_td[-1], logits_tv[first - 1 : first - 1 + len(x_n)])
+    first = len(prompts) + len(sensory)  # where x_n begins; the place before a token is the one that predicts it
+    return LiteralStep(
+        summary_d,
+        torch.stack([weights_n for weights_n, _ in found]),
+        torch.stack(prompts),
+        hidden_td[-len(prompts) :],
+        logits_tv[first - 1 : first - 1 + len(x_n)],
+    )
 
 
-def _search(model: HMTForCausalLM, summary_d: Tensor, memories: list[Tensor]) -> tuple[Tensor, Tensor]:
-    """a = softmax(Q K^T / sqrt(h)) and P_n = a M, or the initial memory where M is empty."""
-    if not memories:
-        return torch.zeros(0), model.memory.initial_memory_D
+def _search(model: HMTForCausalLM, summary_d: Tensor, read: list[Tensor], place: int) -> tuple[Tensor, Tensor]:
+    """a = softmax(Q K^T / sqrt(h)) and P_n = a M for one place, or its initial memory where M is empty."""
+    if not read:
+        return torch.zeros(0), model.memory.initial_memory_MD[place]
+    memories = [memory_md[place] for memory_md in read]
     query_h = model.memory.query.weight @ summary_d
     scores = [torch.dot(query_h, model.memory.key.weight @ memory_d) / math.sqrt(len(query_h)) for memory_d in memories]
     powers = [torch.exp(score - max(scores)) for score in scores]

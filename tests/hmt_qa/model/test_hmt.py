@@ -66,13 +66,14 @@ def test_tied_embeddings_are_still_tied_after_loading(tiny, tmp_path):
         {"sensory_length": 9},
         {"recall_window": 0},
         {"recall_size": 0},
+        {"memories_per_segment": 0},
         {"segment_length": 0, "sensory_length": 0},
         {"segment_length": -4, "sensory_length": 0},
     ],
     ids=str,
 )
 def test_impossible_sizes_are_refused(sizes):
-    with pytest.raises(ValueError, match=next(iter(sizes)).replace("segment", "summary")):
+    with pytest.raises(ValueError, match=next(iter(sizes)).removeprefix("segment_")):
         HMTConfig(backbone_config=backbone_config("llama"), **({"segment_length": 8, "sensory_length": 3} | sizes))
 
 

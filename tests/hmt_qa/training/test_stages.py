@@ -121,6 +121,6 @@ def test_two_processes_lose_what_one_does_on_the_same_rows(
     subprocess.run(command, check=True, env=environment, cwd=ROOT, capture_output=True, timeout=120)
     lines = [json.loads(line) for line in (tmp_path / "answers" / "log.jsonl").read_text().splitlines()]
     for one, two in zip(alone, lines, strict=True):
-        for name in ("language", "short", "long", "memory_mode", "recall", "summaries", "norm", "balance"):
+        for name in ("language", "reading", "memory_mode", "recall", "continuation", "norm", "balance"):
             assert two[name] == pytest.approx(one[name], rel=2e-2, abs=1e-3), name
     assert Checkpoint.open(tmp_path / "out").memory_trained

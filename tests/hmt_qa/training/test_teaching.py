@@ -12,13 +12,13 @@ from hmt_qa.app import EMBEDDED_MODEL
 from hmt_qa.prompt import PromptFormat
 from hmt_qa.training import jsonl
 from hmt_qa.training.changing import changed
-from hmt_qa.training.data import TokenStore, generator, open_tokenizer, text_store
-from hmt_qa.training.documents import AskedWindows, LongTexts, MadeWindows
+from hmt_qa.training.data import Ids, TokenStore, generator, open_tokenizer, text_store
+from hmt_qa.training.documents import Ask, AskedWindows, LongTexts, MadeWindows
 from hmt_qa.training.losses import IGNORED, contrast_loss, token_loss
 from hmt_qa.training.marks import Marks
-from hmt_qa.training.mixing import rows_tensors
+from hmt_qa.training.mixing import Asked, grouped, rows_tensors
 from hmt_qa.training.questions import UNKNOWN, QuestionSets
-from hmt_qa.training.reading import LONG, SHORT, Reading, holds, width
+from hmt_qa.training.reading import COUNTS, MEMORY_ANSWER, Reading, Row, holds
 from hmt_qa.training.recipes import memory
 from hmt_qa.training.unroll import token_labels
 
@@ -66,8 +66,8 @@ def test_evidence_holds_the_answer(sets: QuestionSets) -> None:
                 answer = TOKENIZER.decode(sets.answer_ids(ask.question).tolist())
                 assert answer in said
                 assert set(range(first // SIZE, last // SIZE + 1)) == set(ask.gold)
-                assert set(ask.gold) <= set(ask.segments)
-            assert all(0 <= number * SIZE < len(window.tokens_T) for number in ask.segments)
+                assert set(ask.gold) <= set(ask.places(SIZE))
+            assert all(0 <= number * SIZE < len(window.tokens_T) for number in ask.places(SIZE))
     assert quoted > 100
 
 
@@ -78,28 +78,60 @@ def test_only_answer_tokens_are_taught_and_refused_rows_lack_the_answer(sets: Qu
     for step in range(60):
         rng = generator(2, step)
         window = windows.draw(rng, 8, SIZE, 8)
-        for most in (SHORT, LONG):
-            for ask in window.asks:
-                if not (ask.gold or sets.unanswerable_Q[ask.question]):
-                    continue
-                row = reading.row(window, ask, rng, most=most)
-                assert len(row.ids) <= width(most, SIZE, 64)
-                assert row.ids[row.answer_from - 1] == FORM.answer[0]
-                rows = rows_tensors([(0, row, True)], width(most, SIZE, 64))
-                taught = rows.labels_RA[0][rows.labels_RA[0] != IGNORED]
-                assert taught.tolist() == row.ids[row.answer_from :]
-                place = rows.places_RA[0][: len(taught)]
-                assert rows.ids_RW[0][place].tolist() == taught.tolist()  # [P ; ids]: state i predicts ids[i]
-                passages = np.array(row.ids[: row.answer_from], dtype=np.uint16)
-                needle = window.tokens_T[ask.quote[0] : ask.quote[1] + 1] if ask.quote[0] != UNKNOWN else passages[:0]
-                if row.refused:
-                    refused += 1
-                    assert taught.tolist() == [FORM.unanswerable, FORM.stop[0]]
-                    cut = row.ids.index(FORM.question[0])
-                    assert not holds(passages[:cut], needle)
-                elif len(ask.gold) == 1 and len(needle):
-                    assert holds(passages, needle)
+        for ask in window.asks:
+            if not (ask.gold or sets.unanswerable_Q[ask.question]):
+                continue
+            row = reading.row(window, ask, rng)
+            assert row.ids[row.answer_from - 1] == FORM.answer[0]
+            rows = rows_tensors([Asked(0, row, remembered=True)])
+            taught = rows.labels_RA[0][rows.labels_RA[0] != IGNORED]
+            assert taught.tolist() == row.ids[row.answer_from :]
+            assert rows.ids_RW[0][rows.places_RA[0][: len(taught)]].tolist() == taught.tolist()
+            passages = passages_of(row.ids)
+            assert len(passages) <= len(COUNTS)
+            needle = window.tokens_T[ask.quote[0] : ask.quote[1] + 1] if ask.quote[0] != UNKNOWN else []
+            if row.refused:
+                refused += 1
+                assert taught.tolist() == [FORM.unanswerable, FORM.stop[0]]
+                assert not any(holds(passage, needle) for passage in passages)
+            elif len(ask.gold) == 1 and len(needle):
+                assert any(holds(passage, needle) for passage in passages)
     assert refused > 20
+
+
+def passages_of(ids: list[int]) -> list[Ids]:
+    """What stands between the marks of a prompt."""
+    marks = [place for place, token in enumerate(ids) if token in (*FORM.passage, *FORM.question)]
+    between = zip(marks, [*marks[1:], len(ids)], strict=True)
+    return [np.array(ids[start + 1 : end], dtype=np.uint16) for start, end in between if ids[start] in FORM.passage]
+
+
+def test_rows_of_like_length_share_a_group_and_none_is_lost() -> None:
+    rows = [
+        Asked(number, Row([1] * length, 0, refused=False), remembered=True)
+        for number, length in enumerate([9, 2, 7, 1, 3])
+    ]
+    groups = grouped([*rows, Asked(5, None, remembered=False)], 3)
+    assert [[asked.question for asked in group] for group in groups] == [[5, 3], [1, 4], [2, 0]]
+
+
+def test_memory_rows_hold_the_question_and_the_beginning_of_its_answer_only(sets: QuestionSets) -> None:
+    windows = AskedWindows(sets, {"squad_v1_train": 1.0}, [303])
+    reading = Reading(sets, FORM, SIZE)
+    for ask in windows.draw(generator(4, 0), 8, SIZE, 8).asks:
+        row = reading.memory_row(ask)
+        assert row.ids[: row.answer_from] == [*FORM.question, *ask.ids, *FORM.answer]
+        assert 0 < len(row.ids) - row.answer_from <= MEMORY_ANSWER
+
+
+def test_distractors_that_share_rare_words_with_the_question_come_more_often(sets: QuestionSets) -> None:
+    reading = Reading(sets, FORM, SIZE)
+    window = AskedWindows(sets, {"squad_v1_train": 1.0}, [303]).draw(generator(5, 0), 8, SIZE, 8)
+    words = window.tokens_T[2 * SIZE : 3 * SIZE].tolist()
+    ask = Ask(ids=words, spans=(), gold=(7,))
+    weights = reading._temptation(window, ask, [0, 2, 4])
+    assert weights[1] == weights.max()
+    assert weights[1] > 2 * weights[0]
 
 
 def test_made_questions_point_at_what_surrounded_them(texts: TokenStore) -> None:
@@ -110,7 +142,7 @@ def test_made_questions_point_at_what_surrounded_them(texts: TokenStore) -> None
         asked += len(window.asks)
         for ask in window.asks:
             assert ask.ids
-            assert 0 <= min(ask.segments) <= max(ask.segments) <= (len(window.tokens_T) - 1) // SIZE
+            assert 0 <= ask.spans[0][0] <= ask.spans[0][1] < len(window.tokens_T)
     assert asked > 60
 
 
