@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 
 EMBEDDED_MODEL = Path(__file__).parent / "assets" / "hmt-small"
 EVIDENCE_PLACES = 4
-UNTRAINED_MEMORY_SHARE = 0.1
-TRAINED_MEMORY_SHARE = 0.2  # measured: docs/decisions/0006
+UNTRAINED_KEYWORD_TRUST = 5.0  # a memory that was never trained is mostly noise: keywords lead
+TRAINED_KEYWORD_TRUST = 0.5  # measured: docs/decisions/0006
 
 
 class DocumentQA:
@@ -195,8 +195,8 @@ class DocumentQA:
     @cached_property
     def _retriever(self) -> Retriever:
         trained = self.engine.checkpoint.memory_trained
-        share = TRAINED_MEMORY_SHARE if trained else UNTRAINED_MEMORY_SHARE
-        return Retriever(self.library, self.engine, memory_share=share)
+        trust = TRAINED_KEYWORD_TRUST if trained else UNTRAINED_KEYWORD_TRUST
+        return Retriever(self.library, self.engine, keyword_trust=trust)
 
     @cached_property
     def _answerer(self) -> Answerer:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from hmt_qa.engine import LocalEngine
 from hmt_qa.errors import ModelMismatch
+from hmt_qa.fusion import fuse
 from hmt_qa.ports import Library
 from hmt_qa.types import Place, Ranking
 
@@ -20,12 +21,14 @@ if TYPE_CHECKING:
 
 CANDIDATES = 50  # places each ranking proposes to the hybrid
 CACHED_MEMORIES = 64
-FUSION_OFFSET = 60.0  # reciprocal rank fusion, Cormack et al. 2009
 
 
 @dataclass(frozen=True, slots=True)
 class RankedPlace:
-    """A place with what each ranking thought of it; ranks count from 1, 0 is unranked."""
+    """A place with what each ranking thought of it; ranks count from 1, 0 is unranked.
+
+    score: the memory's weight, BM25, or in a hybrid the place's share among all candidates.
+    """
 
     place: Place
     score: float
@@ -45,12 +48,15 @@ class Found:
 
 
 class Retriever:
-    """Ranks places of chosen documents; keeps recently used memories by their state id. Safe between threads."""
+    """Ranks places of chosen documents; keeps recently used memories by their state id. Safe between threads.
 
-    def __init__(self, library: Library, engine: LocalEngine, *, memory_share: float) -> None:
+    `keyword_trust` is how much a point of BM25 counts against the memory's weights: see `hmt_qa.fusion`.
+    """
+
+    def __init__(self, library: Library, engine: LocalEngine, *, keyword_trust: float) -> None:
         self._library = library
         self._engine = engine
-        self._memory_share = memory_share
+        self._keyword_trust = keyword_trust
         self._memories: OrderedDict[str, Tensor] = OrderedDict()
         self._lock = Lock()
 
@@ -73,12 +79,12 @@ class Retriever:
         weight_of = dict(zip(places, weights, strict=True))
         wanted = max(top, CANDIDATES)
         by_memory = heapq.nlargest(wanted, places, key=weight_of.__getitem__) if using != Ranking.KEYWORD else []
-        by_keyword = (
-            [hit.place for hit in self._library.keyword_search(question, documents=documents, top=wanted)]
+        words = (
+            {hit.place: hit.score for hit in self._library.keyword_search(question, documents=documents, top=wanted)}
             if using != Ranking.MEMORY
-            else []
+            else {}
         )
-        ranked = self._fused(by_memory, by_keyword, weight_of)
+        ranked = self._ranked(by_memory, words, weight_of, using)
         recalled = perf_counter()
         return Found(ranked[:top], prompt_1MD, (resumed - begun) * 1e3, (recalled - resumed) * 1e3)
 
@@ -87,22 +93,19 @@ class Retriever:
         with self._lock:
             self._memories.clear()
 
-    def _fused(
-        self, by_memory: Sequence[Place], by_keyword: Sequence[Place], weight_of: dict[Place, float]
+    def _ranked(
+        self, by_memory: Sequence[Place], words: dict[Place, float], weight_of: dict[Place, float], using: Ranking
     ) -> tuple[RankedPlace, ...]:
-        """Reciprocal rank fusion; with one ranking alone, its own order."""
+        """All candidates, best first; equal ones in the order of their documents and segments."""
         memory_ranks = {place: rank for rank, place in enumerate(by_memory, 1)}
-        keyword_ranks = {place: rank for rank, place in enumerate(by_keyword, 1)}
-        share = self._memory_share if by_memory and by_keyword else float(bool(by_memory))
-
-        def score(place: Place) -> float:
-            memory, keyword = memory_ranks.get(place), keyword_ranks.get(place)
-            from_memory = share / (FUSION_OFFSET + memory) if memory else 0.0
-            return from_memory + ((1 - share) / (FUSION_OFFSET + keyword) if keyword else 0.0)
-
-        ranked = sorted(memory_ranks.keys() | keyword_ranks.keys(), key=lambda p: (-score(p), p.document, p.segment))
+        keyword_ranks = {place: rank for rank, place in enumerate(words, 1)}
+        candidates = memory_ranks.keys() | keyword_ranks.keys()
+        scores = {place: words.get(place, weight_of[place]) for place in candidates}
+        if using is Ranking.HYBRID:
+            scores = fuse({place: weight_of[place] for place in candidates}, words, trust=self._keyword_trust)
+        ranked = sorted(candidates, key=lambda place: (-scores[place], place.document, place.segment))
         return tuple(
-            RankedPlace(place, score(place), weight_of[place], memory_ranks.get(place, 0), keyword_ranks.get(place, 0))
+            RankedPlace(place, scores[place], weight_of[place], memory_ranks.get(place, 0), keyword_ranks.get(place, 0))
             for place in ranked
         )
 

@@ -31,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         lengths=tuple(given.lengths),
         device=given.device,
         dtype=given.dtype,
-        memory_share=given.memory_share,
+        keyword_trust=given.keyword_trust,
         minilm=given.minilm,
         reports=given.reports,
         seed=given.seed,
@@ -60,7 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--lengths", type=int, nargs="*", default=[], help="tokens of joined documents")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--dtype", default="auto", choices=["auto", "float32", "bfloat16"])
-    parser.add_argument("--memory-share", type=float, help="of the hybrid ranking; the product's own by default")
+    parser.add_argument("--keyword-trust", type=float, help="in the hybrid ranking; the product's own by default")
     parser.add_argument(
         "--minilm", type=Path, help="folder of the baseline's model, where its package is not installed"
     )

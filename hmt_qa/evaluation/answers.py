@@ -96,11 +96,11 @@ def _plan(sets: Sequence[DevelopmentSet], options: Options) -> Plan:
 
 def askers_of(subject: Subject, made: Sequence[Cell], contexts: dict[str, str], options: Options) -> list[Asker]:
     """Read every document, recall for every question, rank as the product does."""
-    share = subject.memory_share if options.memory_share is None else options.memory_share
+    trust = subject.keyword_trust if options.keyword_trust is None else options.keyword_trust
     ids = [[subject.ids(asked.question.text) for asked in cell.asked] for cell in made]
     recalled = recall_cells(subject.model, made, ids, batching=subject.batching)
     return [
-        Asker(subject, cell, of, hybrid(of, search_keywords(cell), share), contexts, options.seed)
+        Asker(subject, cell, of, hybrid(of, search_keywords(cell), trust), contexts, options.seed)
         for cell, of in zip(made, recalled, strict=True)
         if cell.asked
     ]

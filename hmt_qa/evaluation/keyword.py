@@ -40,16 +40,16 @@ class KeywordIndex:
     ) -> None:
         self._database.close()
 
-    def search(self, question: str, *, document: int, top: int) -> list[int]:
-        """Segment numbers of one document (by its place), best first."""
+    def search(self, question: str, *, document: int, top: int) -> dict[int, float]:
+        """Segments of one document (by its place) with their BM25 scores, best first."""
         wanted = terms(question)
         if not wanted:
-            return []
+            return {}
         # Terms hold letters, digits, marks and spaces only, so the quotes cannot be closed from inside.
         expression = f'memory_id : ("{document + 1}") AND text : (' + " OR ".join(f'"{term}"' for term in wanted) + ")"
         found = self._database.execute(
-            "SELECT segment FROM words JOIN places ON places.id = words.rowid WHERE words MATCH ? "
-            "ORDER BY bm25(words, 0.0, 1.0), segment LIMIT ?",
+            "SELECT segment, -bm25(words, 0.0, 1.0) FROM words JOIN places ON places.id = words.rowid "
+            "WHERE words MATCH ? ORDER BY bm25(words, 0.0, 1.0), segment LIMIT ?",
             (expression, top),
         )
-        return [int(segment) for (segment,) in found]
+        return {int(segment): float(score) for segment, score in found}

@@ -40,7 +40,7 @@ class Options:
 
     data: a folder with corpus/ and dev/. limit: questions in all, shared out evenly over the sets (`perplexity`:
     segments of each document); None for the default, 0 for everything. lengths: tokens of joined documents; empty for
-    the default. memory_share: of the hybrid ranking; None for the product's own. minilm: folder with the baseline's
+    the default. keyword_trust: of the hybrid ranking; None for the product's own. minilm: folder with the baseline's
     config.json, tokenizer.json and model.safetensors; None to look for the package. reports: also the PDF reports.
     """
 
@@ -51,7 +51,7 @@ class Options:
     lengths: tuple[int, ...] = ()
     device: str = "auto"
     dtype: str = "auto"
-    memory_share: float | None = None
+    keyword_trust: float | None = None
     minilm: Path | None = None
     reports: bool = False
     seed: int = SEED

@@ -23,10 +23,16 @@ _QUESTIONS = 64  # recalled at once
 
 @dataclass(frozen=True, slots=True)
 class Recalled:
-    """prompt_MD: P of a question over its whole document. ranking: its CANDIDATES heaviest segments, best first."""
+    """prompt_MD: P of a question over its whole document. weights: of all its segments."""
 
     prompt_MD: Tensor
-    ranking: tuple[int, ...]
+    weights: tuple[float, ...]
+
+    @property
+    def ranking(self) -> list[int]:
+        """The CANDIDATES heaviest segments, best first."""
+        order = sorted(range(len(self.weights)), key=lambda segment: -self.weights[segment])
+        return order[:CANDIDATES]
 
 
 def recall_cells(
@@ -60,8 +66,7 @@ def _recalled(
             rows_QMND = bank.rows_BMND.expand(len(places), -1, -1, -1).contiguous()
             many = MemoryBank(rows_QMND, bank.counts_B.repeat(len(places)))
             prompt_QMD = model.recall(summary_QD[places], many).prompt_BMD
-            weights_QN = model.weigh(summary_QD[places], many)
-            order_QN = weights_QN.argsort(dim=1, descending=True, stable=True)[:, :CANDIDATES].cpu()
-            for place, prompt_MD, order_N in zip(places, prompt_QMD, order_QN, strict=True):
-                made[place] = Recalled(prompt_MD, tuple(order_N.tolist()))
+            weights_QN = model.weigh(summary_QD[places], many).cpu()
+            for place, prompt_MD, weights_N in zip(places, prompt_QMD, weights_QN, strict=True):
+                made[place] = Recalled(prompt_MD, tuple(weights_N.tolist()))
     return [made[place] for place in range(len(cell.asked))]

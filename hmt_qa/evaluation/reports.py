@@ -19,7 +19,7 @@ from hmt_qa.evaluation.subjects import Subject
 PAGES = f"{REPORTS}, pages"
 
 
-def figures(options: Options, subject: Subject, *, share: float, encoder: MiniLM | None) -> list[Figure]:
+def figures(options: Options, subject: Subject, *, trust: float, encoder: MiniLM | None) -> list[Figure]:
     """Segment level (a segment is gold where it touches a gold page) and page level; nothing without reports.
 
     Raises `HmtQaError` where no PDF reader is installed.
@@ -35,7 +35,7 @@ def figures(options: Options, subject: Subject, *, share: float, encoder: MiniLM
         of = Question(context=question.pdf.name, text=question.text, answers=question.answers, spans=())
         asked.append(Asked(question=of, document=place, gold=documents[place].on_pages(question.pages), spans=()))
     cell = Cell(name=REPORTS, length=0, documents=tuple(documents), asked=tuple(asked))
-    (rankings,) = rank_cells(subject, [cell], share=share, encoder=encoder)
+    (rankings,) = rank_cells(subject, [cell], trust=trust, encoder=encoder)
     by_segment = {
         method: [first_rank(row, one.gold) for row, one in zip(rows, asked, strict=True)]
         for method, rows in rankings.items()

@@ -5,9 +5,10 @@ A question is found at k where any of its gold segments is among the first k. Al
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from math import exp
 
 import numpy as np
 
@@ -15,7 +16,6 @@ from hmt_qa.evaluation import minilm, statistics
 from hmt_qa.evaluation.corpora import development_sets
 from hmt_qa.evaluation.encoding import ContextEncoder
 from hmt_qa.evaluation.figures import POOLED, Figure, Results
-from hmt_qa.evaluation.fusion import fuse
 from hmt_qa.evaluation.keyword import KeywordIndex
 from hmt_qa.evaluation.options import Options
 from hmt_qa.evaluation.plan import RETRIEVAL_LIMIT, plan
@@ -23,12 +23,14 @@ from hmt_qa.evaluation.recalling import Recalled, recall_cells
 from hmt_qa.evaluation.scoring import first_rank, hit, reciprocal
 from hmt_qa.evaluation.selection import Cell, cells
 from hmt_qa.evaluation.subjects import Subject
+from hmt_qa.fusion import fuse
 from hmt_qa.retrieval import CANDIDATES
 
 MEMORY, KEYWORD, HYBRID = "memory", "keyword", "hybrid"
 FAISS, FAISS_BM25 = "MiniLM+FAISS", "MiniLM+BM25"
 CUTS = (1, 5, 10, 20)
-SHARES = tuple(tenth / 10 for tenth in range(11))
+TRUSTS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 1.0, 2.0)
+SHARPNESS, BASELINE_TRUST = 10.0, 0.5  # of MiniLM's cosines and of BM25 beside them: chosen as the product's trust was
 _COMPARED = (
     (MEMORY, KEYWORD),
     (MEMORY, FAISS),
@@ -74,50 +76,74 @@ def evaluate(options: Options) -> Results:
         )
     ]
     encoder, notes = _baseline(options, subject)
-    share = subject.memory_share if options.memory_share is None else options.memory_share
-    rankings = rank_cells(subject, made, share=share, encoder=encoder)
-    scored = [_scored(cell, found) for cell, found in zip(made, rankings, strict=True)]
-    swept = [_swept(cell, found) for cell, found in zip(made, rankings, strict=True)]
+    trust = subject.keyword_trust if options.keyword_trust is None else options.keyword_trust
+    rankings = rank_cells(subject, made, trust=trust, encoder=encoder, sweep=TRUSTS)
+    swept_names = {_swept(trust) for trust in TRUSTS}
+    scored = [
+        _scored(cell, _only(found, lambda name: name not in swept_names))
+        for cell, found in zip(made, rankings, strict=True)
+    ]
+    swept = [_scored(cell, _only(found, swept_names.__contains__)) for cell, found in zip(made, rankings, strict=True)]
     figures = [figure for of in with_pools(scored) for figure in _figures(of, options.seed)]
     figures += [figure for of in with_pools(swept) if of.group == POOLED for figure in _rates(of, options.seed)]
     if options.reports:
         from hmt_qa.evaluation import reports
 
-        figures += reports.figures(options, subject, share=share, encoder=encoder)
-    return Results(figures=figures, sizes=_sizes(made), notes=[*notes, f"hybrid: share of memory {share:g}"])
+        figures += reports.figures(options, subject, trust=trust, encoder=encoder)
+    return Results(figures=figures, sizes=_sizes(made), notes=[*notes, f"hybrid: trust in keywords {trust:g}"])
 
 
 def rank_cells(
-    subject: Subject, made: Sequence[Cell], *, share: float, encoder: minilm.MiniLM | None
+    subject: Subject,
+    made: Sequence[Cell],
+    *,
+    trust: float,
+    encoder: minilm.MiniLM | None,
+    sweep: Sequence[float] = (),
 ) -> list[dict[str, list[list[int]]]]:
-    """Every method's rankings for every cell."""
+    """Every method's rankings for every cell; `sweep` adds hybrids with other trusts in keywords."""
     ids = [[subject.ids(asked.question.text) for asked in cell.asked] for cell in made]
     recalled = recall_cells(subject.model, made, ids, batching=subject.batching)
     found = []
     for cell, of in zip(made, recalled, strict=True):
-        by_memory = [list(one.ranking) for one in of]
-        by_keyword = search_keywords(cell)
-        rankings = {MEMORY: by_memory, KEYWORD: by_keyword, HYBRID: _fused(by_memory, by_keyword, share)}
+        words = search_keywords(cell)
+        rankings = {
+            MEMORY: [one.ranking for one in of],
+            KEYWORD: [list(scores) for scores in words],
+            HYBRID: hybrid(of, words, trust),
+        }
+        rankings |= {_swept(other): hybrid(of, words, other) for other in sweep}
         if encoder is not None:
-            by_vector = _nearest(cell, encoder)
-            rankings |= {FAISS: by_vector, FAISS_BM25: _fused(by_vector, by_keyword, 0.5)}
+            cosines = _cosines(cell, encoder)
+            sharp = [[exp(SHARPNESS * cosine) for cosine in row] for row in cosines]
+            rankings[FAISS] = [np.argsort(-row, kind="stable")[:CANDIDATES].tolist() for row in cosines]
+            rankings[FAISS_BM25] = [
+                _joined(row, scores, BASELINE_TRUST) for row, scores in zip(sharp, words, strict=True)
+            ]
         found.append(rankings)
     return found
 
 
-def search_keywords(cell: Cell) -> list[list[int]]:
-    """BM25's ranking for each question of a cell."""
+def search_keywords(cell: Cell) -> list[dict[int, float]]:
+    """For each question of a cell, the segments that hold its words with their BM25 scores, best first."""
     with KeywordIndex(cell.documents) as index:
         return [index.search(a.question.text, document=a.document, top=CANDIDATES) for a in cell.asked]
 
 
-def hybrid(recalled: Sequence[Recalled], by_keyword: Sequence[Sequence[int]], share: float) -> list[list[int]]:
+def hybrid(recalled: Sequence[Recalled], words: Sequence[Mapping[int, float]], trust: float) -> list[list[int]]:
     """The product's ranking for each question."""
-    return _fused([one.ranking for one in recalled], by_keyword, share)
+    return [_joined(one.weights, scores, trust) for one, scores in zip(recalled, words, strict=True)]
 
 
-def _fused(first: Sequence[Sequence[int]], second: Sequence[Sequence[int]], share: float) -> list[list[int]]:
-    return [fuse(one, other, share=share)[:CANDIDATES] for one, other in zip(first, second, strict=True)]
+def _joined(weights: Sequence[float], words: Mapping[int, float], trust: float) -> list[int]:
+    """The CANDIDATES best of the heaviest segments and of those that hold the question's words."""
+    heaviest = sorted(range(len(weights)), key=lambda segment: -weights[segment])[:CANDIDATES]
+    shares = fuse({segment: weights[segment] for segment in {*heaviest, *words}}, words, trust=trust)
+    return sorted(shares, key=lambda segment: (-shares[segment], segment))[:CANDIDATES]
+
+
+def _swept(trust: float) -> str:
+    return f"hybrid, trust {trust:g}"
 
 
 def _baseline(options: Options, subject: Subject) -> tuple[minilm.MiniLM | None, list[str]]:
@@ -128,15 +154,15 @@ def _baseline(options: Options, subject: Subject) -> tuple[minilm.MiniLM | None,
     return minilm.MiniLM(folder, device=subject.engine.machine.device), [exact]
 
 
-def _nearest(cell: Cell, encoder: minilm.MiniLM) -> list[list[int]]:
+def _cosines(cell: Cell, encoder: minilm.MiniLM) -> list[minilm.Vectors]:
+    """Of each question with the segments of its document."""
     questions = encoder.vectors([asked.question.text for asked in cell.asked])
     documents = encoder.vectors([segment.text for document in cell.documents for segment in document.segments])
     bounds = np.cumsum([0, *(len(document.segments) for document in cell.documents)])
-    ranked = []
-    for asked, vector in zip(cell.asked, questions, strict=True):
-        scores = documents[bounds[asked.document] : bounds[asked.document + 1]] @ vector
-        ranked.append(np.argsort(-scores, kind="stable")[:CANDIDATES].tolist())
-    return ranked
+    return [
+        documents[bounds[asked.document] : bounds[asked.document + 1]] @ vector
+        for asked, vector in zip(cell.asked, questions, strict=True)
+    ]
 
 
 def _scored(cell: Cell, rankings: Rankings) -> Scored:
@@ -150,10 +176,8 @@ def _scored(cell: Cell, rankings: Rankings) -> Scored:
     )
 
 
-def _swept(cell: Cell, rankings: Rankings) -> Scored:
-    """Hybrids over all shares of the memory."""
-    shares = {f"hybrid at {s:.1f}": _fused(rankings[MEMORY], rankings[KEYWORD], s) for s in SHARES}
-    return _scored(cell, shares)
+def _only(rankings: Rankings, wanted: Callable[[str], bool]) -> Rankings:
+    return {name: rows for name, rows in rankings.items() if wanted(name)}
 
 
 def with_pools(scored: Sequence[Scored]) -> list[Scored]:

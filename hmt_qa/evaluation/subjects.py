@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tokenizers import Tokenizer
 
-from hmt_qa.app import TRAINED_MEMORY_SHARE, UNTRAINED_MEMORY_SHARE
+from hmt_qa.app import TRAINED_KEYWORD_TRUST, UNTRAINED_KEYWORD_TRUST
 from hmt_qa.engine import LocalEngine
 from hmt_qa.evaluation.lockstep import Batching
 from hmt_qa.evaluation.losses import ReadingMode
@@ -48,9 +48,9 @@ class Subject:
         return Batching.on(self.engine.machine.device)
 
     @property
-    def memory_share(self) -> float:
-        """The memory's share in the product's hybrid ranking."""
-        return TRAINED_MEMORY_SHARE if self.engine.checkpoint.memory_trained else UNTRAINED_MEMORY_SHARE
+    def keyword_trust(self) -> float:
+        """How much keywords count in the product's hybrid ranking."""
+        return TRAINED_KEYWORD_TRUST if self.engine.checkpoint.memory_trained else UNTRAINED_KEYWORD_TRUST
 
     @property
     def mode(self) -> ReadingMode:

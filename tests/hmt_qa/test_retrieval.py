@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import exp
 from pathlib import Path
 
 import pytest
@@ -12,13 +13,13 @@ from hmt_qa import retrieval
 from hmt_qa.app import DocumentQA
 from hmt_qa.engine import LocalEngine
 from hmt_qa.errors import ModelMismatch
-from hmt_qa.retrieval import FUSION_OFFSET, Found, Retriever
+from hmt_qa.retrieval import Found, Retriever
 from hmt_qa.types import IngestStatus, Place, Ranking
 from tests.hmt_qa.library import CountingLibrary, open_qa, three_pages
 from tests.hmt_qa.models import save_with_tokenizer, tiny_hmt
 
 QUESTION = "Who was the captain of the ferry Corisande?"
-SHARE = 0.3
+TRUST = 0.3
 ALL = 10_000
 
 
@@ -40,7 +41,7 @@ def documents(qa: DocumentQA) -> list[str]:
 @pytest.fixture
 def retriever(qa: DocumentQA, engine: LocalEngine) -> Retriever:
     qa.library.memories_read = []
-    return Retriever(qa.library, engine, memory_share=SHARE)
+    return Retriever(qa.library, engine, keyword_trust=TRUST)
 
 
 def find(retriever: Retriever, documents: list[str], using: Ranking, *, top: int = ALL) -> Found:
@@ -94,17 +95,20 @@ def test_by_keyword_the_order_is_the_keyword_indexs_own(qa, documents, retriever
     assert [ranked.keyword_rank for ranked in found.places] == list(range(1, len(hits) + 1))
 
 
-def test_a_hybrid_score_is_the_reciprocal_rank_fusion_of_both_rankings(documents, retriever):
-    memory = {place: rank for rank, place in enumerate(places(find(retriever, documents, Ranking.MEMORY)), 1)}
-    keyword = {place: rank for rank, place in enumerate(places(find(retriever, documents, Ranking.KEYWORD)), 1)}
+def test_a_hybrid_score_is_the_share_of_the_memorys_weight_times_the_power_of_the_keywords_score(documents, retriever):
+    memory = {ranked.place: ranked for ranked in find(retriever, documents, Ranking.MEMORY).places}
+    keyword = {ranked.place: ranked for ranked in find(retriever, documents, Ranking.KEYWORD).places}
     found = find(retriever, documents, Ranking.HYBRID)
     assert set(places(found)) == memory.keys() | keyword.keys()
+
+    def product(place: Place) -> float:
+        return memory[place].weight * exp(TRUST * keyword[place].score if place in keyword else 0.0)
+
+    total = sum(map(product, places(found)))
     for ranked in found.places:
-        expected = SHARE / (FUSION_OFFSET + memory[ranked.place])
-        if ranked.place in keyword:
-            expected += (1 - SHARE) / (FUSION_OFFSET + keyword[ranked.place])
-        assert ranked.score == pytest.approx(expected)
-        assert (ranked.memory_rank, ranked.keyword_rank) == (memory[ranked.place], keyword.get(ranked.place, 0))
+        assert ranked.score == pytest.approx(product(ranked.place) / total, rel=1e-4)
+        assert ranked.memory_rank == memory[ranked.place].memory_rank
+        assert ranked.keyword_rank == (keyword[ranked.place].keyword_rank if ranked.place in keyword else 0)
     scores = [ranked.score for ranked in found.places]
     assert scores == sorted(scores, reverse=True)
 
@@ -146,7 +150,7 @@ def test_documents_with_the_same_memory_load_it_once(tmp_path, engine):
     with open_qa(tmp_path, engine) as qa:
         assert [result.status for result in qa.ingest([one, two])] == [IngestStatus.INGESTED] * 2
         both = [document.id for document in qa.documents()]
-        retriever = Retriever(qa.library, engine, memory_share=SHARE)
+        retriever = Retriever(qa.library, engine, keyword_trust=TRUST)
         found = find(retriever, both, Ranking.MEMORY)
         assert len(qa.library.memories_read) == 1
         assert {place.document for place in places(found)} == set(both)
@@ -157,7 +161,7 @@ def test_a_changed_document_is_asked_with_its_new_memory(tmp_path, engine):
     with open_qa(tmp_path, engine) as qa:
         list(qa.ingest([path]))
         (document,) = (found.id for found in qa.documents())
-        retriever = Retriever(qa.library, engine, memory_share=SHARE)
+        retriever = Retriever(qa.library, engine, keyword_trust=TRUST)
         before = find(retriever, [document], Ranking.MEMORY)
         path.write_text("Another text altogether: no sea, no boats and no lamp in it at all, and rather short.\n")
         list(qa.ingest([path]))
@@ -181,6 +185,6 @@ def test_a_memory_of_another_model_is_refused_before_it_is_read(qa, documents, t
     with pytest.raises(
         ModelMismatch, match=r"was read by tiny-qwen3@\w+, this is other@.*Ask with that model"
     ) as caught:
-        find(Retriever(qa.library, stranger, memory_share=SHARE), documents, Ranking.HYBRID)
+        find(Retriever(qa.library, stranger, keyword_trust=TRUST), documents, Ranking.HYBRID)
     assert caught.value.subject == documents[0]
     assert qa.library.memories_read == []

@@ -12,11 +12,10 @@ from hmt_qa import chain
 from hmt_qa.engine import LocalEngine
 from hmt_qa.evaluation.corpora import development_sets
 from hmt_qa.evaluation.encoding import ContextEncoder
-from hmt_qa.evaluation.fusion import fuse
 from hmt_qa.evaluation.keyword import KeywordIndex
 from hmt_qa.evaluation.lockstep import Batching, memories
 from hmt_qa.evaluation.recalling import recall_cells
-from hmt_qa.evaluation.retrieval import search_keywords
+from hmt_qa.evaluation.retrieval import hybrid, search_keywords
 from hmt_qa.evaluation.selection import Cell, cells
 from hmt_qa.retrieval import Retriever
 from hmt_qa.types import Page, Ranking, SourceFile
@@ -80,7 +79,7 @@ def test_keyword_search_is_the_products(cell: Cell, library: SqlLibrary) -> None
         for question in [*QUESTIONS, *(asked.question.text for asked in cell.asked)]:
             for number, document in enumerate(places(library)):
                 wanted = [hit.place.segment for hit in library.keyword_search(question, documents=[document], top=9)]
-                assert index.search(question, document=number, top=9) == wanted
+                assert list(index.search(question, document=number, top=9)) == wanted
 
 
 def test_documents_read_in_lock_step_have_the_memories_that_ingestion_stores(
@@ -93,17 +92,17 @@ def test_documents_read_in_lock_step_have_the_memories_that_ingestion_stores(
         torch.testing.assert_close(rows_NMD, stored_NMD, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("share", [0.1, 0.5])
+@pytest.mark.parametrize("trust", [0.1, 0.5])
 def test_memory_and_hybrid_rank_as_the_product_does(
-    cell: Cell, library: SqlLibrary, engine: LocalEngine, share: float
+    cell: Cell, library: SqlLibrary, engine: LocalEngine, trust: float
 ) -> None:
-    retriever = Retriever(library, engine, memory_share=share)
+    retriever = Retriever(library, engine, keyword_trust=trust)
     ids = [list(engine.encode(asked.question.text).ids) for asked in cell.asked]
     (recalled,) = recall_cells(engine.model, [cell], [ids], batching=BATCHING)
     by_keyword = search_keywords(cell)
     for asked, one, words, question in zip(cell.asked, recalled, by_keyword, ids, strict=True):
         document = [places(library)[asked.document]]
-        for using, mine in ((Ranking.MEMORY, one.ranking), (Ranking.HYBRID, fuse(one.ranking, words, share=share))):
+        for using, mine in ((Ranking.MEMORY, one.ranking), (Ranking.HYBRID, hybrid([one], [words], trust)[0])):
             found = retriever.find(asked.question.text, question, documents=document, using=using, top=8)
             assert [ranked.place.segment for ranked in found.places] == list(mine[:8])
             torch.testing.assert_close(one.prompt_MD, found.prompt_1MD[0], rtol=1e-4, atol=1e-4)
