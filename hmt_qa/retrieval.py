@@ -78,7 +78,8 @@ class Retriever:
         ]
         weight_of = dict(zip(places, weights, strict=True))
         wanted = max(top, CANDIDATES)
-        by_memory = heapq.nlargest(wanted, places, key=weight_of.__getitem__) if using != Ranking.KEYWORD else []
+        heaviest = heapq.nsmallest(wanted, places, key=lambda place: (-weight_of[place], place.document, place.segment))
+        by_memory = heaviest if using != Ranking.KEYWORD else []
         words = (
             {hit.place: hit.score for hit in self._library.keyword_search(question, documents=documents, top=wanted)}
             if using != Ranking.MEMORY

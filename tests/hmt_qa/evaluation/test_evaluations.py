@@ -61,8 +61,9 @@ def test_retrieval_of_all_methods(options: Options) -> None:
         assert 0 <= memory <= 1
         assert keyword > 0.8  # every question names its vault
         assert figure(report, "memory - keyword", "recall@5", length=length) == pytest.approx(memory - keyword)
-        # what no keyword finds is proposed by memory, behind everything that one finds
-        assert figure(report, "hybrid at 0.0", "mrr", length=length) >= figure(report, "keyword", "mrr", length=length)
+        # beside a random memory the words are right: the more they are trusted, the better
+        little, much = (figure(report, f"hybrid, trust {trust}", "mrr", length=length) for trust in ("0.1", "2"))
+        assert little < much
     assert any("MiniLM+FAISS" in note for note in report.results.notes)
     assert report.results.sizes["squad_v1_dev/60 questions"] == 14
 
