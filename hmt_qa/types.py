@@ -30,7 +30,9 @@ class Page:
     """One page as a reader yields it. `text` ends with a newline unless it is empty; `number` counts from 1.
 
     `label` is what is printed on the page, or the line range where a file has lines and no pages.
-    `width` and `height` are in points, 0 where the format has no geometry.
+    `width` and `height` are in points, 0 where the format has no geometry. `borders` are places in `text`, ascending,
+    where a segment should rather begin: functions and classes. `unread` says what the page shows that is not in `text`
+    ("a picture"); it is empty where nothing is missing.
     """
 
     number: int
@@ -39,6 +41,8 @@ class Page:
     width: float = 0.0
     height: float = 0.0
     boxes: Sequence[TextBox] = ()
+    borders: Sequence[int] = ()
+    unread: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +57,7 @@ class PageSpan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Segment:
-    """L tokens of a document, exactly placed. Segments partition the document's text: no gap, no overlap."""
+    """At most L tokens of a document, exactly placed. Segments partition its text: no gap, no overlap."""
 
     number: int
     token_ids: tuple[int, ...]
@@ -256,7 +260,10 @@ class IngestStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IngestResult:
-    """One input after `ingest`; `document` is empty and `error` says why where it failed."""
+    """One input after `ingest`; `document` is empty and `error` says why where it failed.
+
+    Where it did not fail, `error` names the pages that show something which could not be read as text.
+    """
 
     path: str
     status: IngestStatus

@@ -48,10 +48,13 @@ class PypdfSource:
             page = self.reader.pages[index]
             text = _tidy(page.extract_text())
             width, height = _size_as_shown(page)
+            unread = "contents without characters" if not text and page.get_contents() is not None else ""
         except _PROBLEMS as problem:
             raise corrupt(self.path, f"page {index + 1} cannot be read") from problem
         label = self.labels[index] if index < len(self.labels) else ""
-        return Page(number=index + 1, label=label or str(index + 1), text=text, width=width, height=height)
+        return Page(
+            number=index + 1, label=label or str(index + 1), text=text, width=width, height=height, unread=unread
+        )
 
 
 def open_with_pypdf(path: Path, password: str | None) -> PypdfSource:

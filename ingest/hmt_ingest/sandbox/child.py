@@ -1,0 +1,100 @@
+"""The process that reads one document: limits first, then pages until the end or a problem. Nothing of it outlives it."""
+
+from __future__ import annotations
+
+import socket
+import traceback
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, fields
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Self
+
+from hmt_ingest.naming import shown
+from hmt_ingest.sandbox import wire
+from hmt_ingest.sandbox.limits import Limits
+from hmt_qa.errors import FileProblem, ParsingStopped
+from hmt_qa.ports import Reader, SourceText
+
+_CHARACTERS_AT_LEAST = 10_000_000
+_CHARACTERS_A_BYTE = 200  # text packs to a twentieth, tables to a fiftieth; what packs better was made to
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """Which document to read with which reader: `reader` is the reader's class as `module:name`."""
+
+    reader: str
+    path: str
+    password: str | None
+    limits: Limits
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values only."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, said: dict[str, Any]) -> Self:
+        """The inverse of `as_json`."""
+        given = {field.name: said[field.name] for field in fields(cls)}
+        return cls(**(given | {"limits": Limits(**said["limits"])}))
+
+
+def reader_name(reader: Reader) -> str:
+    """How another process finds the class of `reader`."""
+    return f"{type(reader).__module__}:{type(reader).__qualname__}"
+
+
+def find_reader(name: str) -> Reader:
+    """The inverse of `reader_name`: a reader of that class, its own modules imported."""
+    module, _, attribute = name.partition(":")
+    reader: Reader = getattr(import_module(module), attribute)()
+    return reader
+
+
+def read(order: Order, channel: socket.socket) -> None:
+    """Send the document to `channel`; whatever goes wrong is said there too."""
+    path = Path(order.path)
+    order.limits.impose()
+    try:
+        reader = find_reader(order.reader)
+        with reader.open(path, password=order.password) as text:
+            _send_pages(path, text, channel.sendall, order.limits)
+        channel.sendall(wire.frame(b"E"))
+    except BrokenPipeError:
+        return  # nobody listens any more
+    except FileProblem as problem:
+        _send_problem(channel, type(problem).__name__, problem.message, problem.remedy)
+    except MemoryError:
+        megabytes = order.limits.memory_bytes >> 20
+        _send_problem(channel, "ParsingStopped", f"{shown(path)} needs more than {megabytes:,} MB to be parsed.", "")
+    except Exception as problem:  # format libraries raise whatever they stumble over
+        where = traceback.extract_tb(problem.__traceback__)[-1]
+        what = f"{type(problem).__name__} while parsing ({Path(where.filename).name}:{where.lineno})"
+        _send_problem(channel, "CorruptFile", f"Cannot read {shown(path)}: {what}.", "Get an intact copy.")
+
+
+def _send_pages(path: Path, text: SourceText, send: Callable[[bytes], None], limits: Limits) -> None:
+    if text.page_count > wire.MAX_PAGES:
+        raise _too_large(path, f"claims to have {text.page_count:,} pages")
+    send(wire.header_frame(wire.Header(title=text.title, media_type=text.media_type, page_count=text.page_count)))
+    left = _CHARACTERS_AT_LEAST + _CHARACTERS_A_BYTE * path.stat().st_size
+    for page in text:
+        left -= len(page.text)
+        if left < 0:
+            raise _too_large(path, "unpacks to far more text than its size allows for")
+        if len(page.text) > wire.MAX_CHARACTERS or len(page.boxes) > wire.MAX_BOXES:
+            raise _too_large(path, f"has more text on page {page.number} than anybody sets on one")
+        send(wire.page_frame(page))
+        limits.grant_page()
+
+
+def _too_large(path: Path, what: str) -> ParsingStopped:
+    return ParsingStopped(f"{shown(path)} {what}.", subject=shown(path), remedy="Convert it to text and give that.")
+
+
+def _send_problem(channel: socket.socket, kind: str, message: str, remedy: str) -> None:
+    try:
+        channel.sendall(wire.problem_frame(wire.Problem(kind=kind, message=message, remedy=remedy)))
+    except BrokenPipeError:
+        return

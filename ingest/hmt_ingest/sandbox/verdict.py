@@ -1,0 +1,45 @@
+"""What a child's death means, in words that help: memory, time, or a crash of the parser."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+
+from hmt_ingest.naming import shown
+from hmt_ingest.sandbox.limits import Limits
+from hmt_ingest.sandbox.starting import Death
+from hmt_qa.errors import ParsingStopped
+
+_REMEDY = "Save it anew with another program, or convert it to text."
+# An allocation that is refused does not show in what was used: where much was, the limit is the likelier cause.
+_MUCH = 0.5
+
+
+def silence(path: Path, limits: Limits, *, pages: int) -> ParsingStopped:
+    """The error for a document that kept us waiting after `pages` pages."""
+    return _stopped(path, f"took more than {limits.wall_seconds:.0f} seconds {_where(pages)}")
+
+
+def nonsense(path: Path, *, pages: int) -> ParsingStopped:
+    """The error for a child that does not speak as it should."""
+    return _stopped(path, f"made its parser misbehave {_where(pages)}")
+
+
+def death(path: Path, ended: Death | None, limits: Limits, *, pages: int) -> ParsingStopped:
+    """The error for a document whose child died after `pages` pages."""
+    if ended is None:
+        return _stopped(path, f"lost its parser {_where(pages)}")
+    if ended.signal == signal.SIGXCPU:
+        return _stopped(path, f"took more than {limits.cpu_seconds} seconds of processor time {_where(pages)}")
+    if ended.signal != signal.SIGKILL and ended.peak_bytes > _MUCH * limits.memory_bytes:
+        return _stopped(path, f"needs more than {limits.memory_bytes >> 20:,} MB of memory {_where(pages)}")
+    how = signal.Signals(ended.signal).name if ended.signal else f"exit code {ended.code}"
+    return _stopped(path, f"made its parser crash {_where(pages)} ({how})")
+
+
+def _where(pages: int) -> str:
+    return f"on page {pages + 1}" if pages else "at its beginning"
+
+
+def _stopped(path: Path, what: str) -> ParsingStopped:
+    return ParsingStopped(f"{shown(path)} {what}.", subject=shown(path), remedy=_REMEDY)
