@@ -137,6 +137,15 @@ def zip_bomb(path: Path, *, suffix_parts: Sequence[tuple[str, bytes]] = (), name
 
 if __name__ == "__main__":
     folder = Path(sys.argv[1])
-    for write in (nested_flate_bomb, many_operators, deep_page_tree, self_referencing_tree, two_billion_pages,
-                  circular_xref, million_point_page, random_bytes, encrypted):
+    for write in (
+        nested_flate_bomb,
+        many_operators,
+        deep_page_tree,
+        self_referencing_tree,
+        two_billion_pages,
+        circular_xref,
+        million_point_page,
+        random_bytes,
+        encrypted,
+    ):
         write(folder / f"{write.__name__}.pdf")

@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 from zipfile import BadZipFile, ZipFile, ZipInfo
 
 from hmt_ingest.fingerprint import missing
 from hmt_ingest.naming import shown
-from hmt_qa.errors import CorruptFile, EmptyFile, EncryptedFile, ParsingStopped
+from hmt_ingest.refusals import corrupt, zero_bytes
+from hmt_qa.errors import CorruptFile, EncryptedFile, ParsingStopped
+
+if TYPE_CHECKING:
+    from lxml.etree import _Element
 
 MAX_UNPACKED = 2_000_000_000
 """Bytes of all members of an archive."""
@@ -34,18 +39,23 @@ def archive(path: Path, kind: str) -> Iterator[ZipFile]:
     with content:
         head = content.read(len(_COMPOUND_FILE))
         if not head:
-            raise EmptyFile(f"{shown(path)} has zero bytes.", subject=shown(path), remedy="Get an intact copy.")
+            raise zero_bytes(path)
         if head == _COMPOUND_FILE:
             raise _compound(path, kind)
         try:
             opened = ZipFile(content)
         except BadZipFile as problem:
-            raise CorruptFile(
-                f"{shown(path)} is damaged or no {kind}.", subject=shown(path), remedy="Get an intact copy."
-            ) from problem
+            raise corrupt(path, f"it is damaged or no {kind}") from problem
         with opened:
             _require_reasonable(path, opened.infolist())
             yield opened
+
+
+def parse_xml(content: bytes) -> _Element:
+    """The root of an XML member: entities stay as they are and nothing is fetched."""
+    from lxml.etree import XMLParser, fromstring
+
+    return fromstring(content, XMLParser(resolve_entities=False, no_network=True))
 
 
 def _compound(path: Path, kind: str) -> EncryptedFile | CorruptFile:

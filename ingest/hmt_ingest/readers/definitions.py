@@ -41,7 +41,7 @@ _LEADING = ("comment", "attribute", "decorator", "annotation")
 
 
 def definition_starts(text: str, suffix: str) -> list[int]:
-    """Places in `text`, ascending, of the line on which a definition of several lines begins, comments above it included.
+    """Places in `text`, ascending, of the lines where definitions of several lines begin, with the comments above them.
 
     `suffix` (lower case) is the file's; one without a grammar gives no places.
     """

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hmt_ingest.readers.archives import archive
+from hmt_ingest.readers.archives import archive, parse_xml
 from hmt_ingest.readers.parts import Part, PartedText, parted, table_row
 
 if TYPE_CHECKING:
@@ -41,10 +41,10 @@ class DocxReader:
     @contextmanager
     def open(self, path: Path, *, password: str | None = None) -> Iterator[PartedText]:
         """Read `path` whole; raises `FileMissing`, `EncryptedFile`, `CorruptFile`, `EmptyFile` or `ParsingStopped`."""
-        from docx import Document as open_document
+        import docx
 
         with archive(path, "Word file"):
-            document = open_document(str(path))
+            document = docx.Document(str(path))
         yield parted(
             path,
             _parts(document),
@@ -68,9 +68,7 @@ def _parts(document: Document) -> Iterator[Part]:
     for relation in document.part.rels.values():
         kind = relation.reltype.rpartition("/")[2]
         if kind in _NOTES and not relation.is_external:
-            from lxml.etree import XMLParser, fromstring
-
-            notes = fromstring(relation.target_part.blob, XMLParser(resolve_entities=False, no_network=True))
+            notes = parse_xml(relation.target_part.blob)
             yield _part(kind, "".join(_Text(laid_out=True, styles={}).of(notes)))
 
 

@@ -11,10 +11,11 @@ from urllib.parse import unquote
 from zipfile import ZipFile
 
 from hmt_ingest.naming import shown
-from hmt_ingest.readers.archives import archive
+from hmt_ingest.readers.archives import archive, parse_xml
 from hmt_ingest.readers.encoding import decoded_markup
 from hmt_ingest.readers.parts import Part, PartedText, parted
-from hmt_qa.errors import CorruptFile, EncryptedFile
+from hmt_ingest.refusals import corrupt
+from hmt_qa.errors import EncryptedFile
 
 if TYPE_CHECKING:
     from lxml.etree import _Element
@@ -38,15 +39,13 @@ class EpubReader:
             try:
                 text = _read(path, book)
             except KeyError as problem:  # a member that is named and not there
-                raise CorruptFile(
-                    f"{shown(path)} is incomplete: {problem.args[0]}.", subject=shown(path), remedy="Get an intact copy."
-                ) from problem
+                raise corrupt(path, str(problem.args[0])) from problem
         yield text
 
 
 def _read(path: Path, book: ZipFile) -> PartedText:
-    package_name = next(_xml(book, _CONTAINER).iter("{*}rootfile")).get("full-path", "")
-    package = _xml(book, package_name)
+    package_name = next(parse_xml(book.read(_CONTAINER)).iter("{*}rootfile")).get("full-path", "")
+    package = parse_xml(book.read(package_name))
     chapters = _chapters(package, posixpath.dirname(package_name))
     if locked := _encrypted(book) & set(chapters):
         raise EncryptedFile(
@@ -78,10 +77,4 @@ def _chapters(package: _Element, folder: str) -> list[str]:
 def _encrypted(book: ZipFile) -> set[str]:
     if _ENCRYPTION not in book.namelist():
         return set()
-    return {unquote(found.get("URI", "")) for found in _xml(book, _ENCRYPTION).iter("{*}CipherReference")}
-
-
-def _xml(book: ZipFile, name: str) -> _Element:
-    from lxml.etree import XMLParser, fromstring
-
-    return fromstring(book.read(name), XMLParser(resolve_entities=False, no_network=True))
+    return {unquote(found.get("URI", "")) for found in parse_xml(book.read(_ENCRYPTION)).iter("{*}CipherReference")}

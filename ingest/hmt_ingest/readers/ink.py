@@ -1,4 +1,4 @@
-"""What a PDF page without characters shows: nothing, a picture, a drawing, or text that its font gives no characters for."""
+"""What a PDF page without characters shows: nothing, a picture, a drawing, or text in a font without characters."""
 
 from __future__ import annotations
 

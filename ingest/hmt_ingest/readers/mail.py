@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from email import message_from_bytes
-from email.message import EmailMessage
+from email.message import EmailMessage, MIMEPart
 from email.policy import default
 from pathlib import Path
 
 from hmt_ingest.fingerprint import missing
-from hmt_ingest.naming import shown
 from hmt_ingest.readers.parts import Part, PartedText, parted
-from hmt_qa.errors import CorruptFile
+from hmt_ingest.refusals import corrupt
 
 _HEADERS = ("From", "To", "Cc", "Date", "Subject")
 
@@ -32,11 +31,11 @@ class MailReader:
         except OSError as problem:
             raise missing(path, problem) from problem
         if not any(name in message for name in _HEADERS):
-            raise CorruptFile(f"{shown(path)} is no e-mail.", subject=shown(path), remedy="Rename it to what it is.")
+            raise corrupt(path, "it is no e-mail")
         yield parted(path, _parts(message, "message"), title=_header(message, "Subject"), media_type="message/rfc822")
 
 
-def _parts(message: EmailMessage, label: str) -> Iterator[Part]:
+def _parts(message: MIMEPart, label: str) -> Iterator[Part]:
     attachments = list(message.iter_attachments()) if message.is_multipart() else []
     named = [f"Attachment: {_name(part)}" for part in attachments]
     headers = [f"{name}: {value}" for name in _HEADERS if (value := _header(message, name))]
@@ -49,7 +48,7 @@ def _parts(message: EmailMessage, label: str) -> Iterator[Part]:
             yield Part(label=_name(part), text=_content(part))
 
 
-def _body(message: EmailMessage) -> str:
+def _body(message: MIMEPart) -> str:
     """The plain text of a message, else what its HTML says."""
     for kind in ("plain", "html"):
         body = message.get_body((kind,))
@@ -58,7 +57,7 @@ def _body(message: EmailMessage) -> str:
     return ""
 
 
-def _content(part: EmailMessage) -> str:
+def _content(part: MIMEPart) -> str:
     try:
         text = part.get_content()
     except (LookupError, ValueError):  # an encoding that is unknown, or no text after all
@@ -72,9 +71,9 @@ def _content(part: EmailMessage) -> str:
     return str(text)
 
 
-def _name(part: EmailMessage) -> str:
+def _name(part: MIMEPart) -> str:
     return " ".join((part.get_filename() or part.get_content_type()).split())
 
 
-def _header(message: EmailMessage, name: str) -> str:
+def _header(message: MIMEPart, name: str) -> str:
     return " ".join(str(message.get(name, "")).split())

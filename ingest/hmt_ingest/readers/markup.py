@@ -10,13 +10,11 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from hmt_ingest.readers.parts import Part, tidy
 
-_HIDDEN = frozenset(
-    "head script style template noscript iframe object svg canvas audio video datalist select".split()
-)
+_HIDDEN = frozenset("head script style template noscript iframe object svg canvas audio video datalist select".split())
 _BLOCKS = frozenset(
-    "address article aside blockquote body center dd details dialog dir div dl dt fieldset figcaption figure footer form "
-    "h1 h2 h3 h4 h5 h6 header hgroup hr html legend li main menu nav ol optgroup p pre search section summary table "
-    "tbody tfoot thead tr ul".split()
+    "address article aside blockquote body center dd details dialog dir div dl dt fieldset figcaption figure footer "
+    "form h1 h2 h3 h4 h5 h6 header hgroup hr html legend li main menu nav ol optgroup p pre search section summary "
+    "table tbody tfoot thead tr ul".split()
 )
 _PARAGRAPHS = frozenset("blockquote dl figure h1 h2 h3 h4 h5 h6 ol p pre section table ul".split())
 _SPACE = re.compile(r"[^\S\u00a0]+")

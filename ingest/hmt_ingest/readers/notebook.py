@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from hmt_ingest.fingerprint import missing
-from hmt_ingest.naming import shown
 from hmt_ingest.readers.parts import Part, PartedText, parted
 from hmt_ingest.readers.titles import first_heading
-from hmt_qa.errors import CorruptFile
+from hmt_ingest.refusals import corrupt
 
 
 class NotebookReader:
@@ -36,9 +35,7 @@ class NotebookReader:
             with warnings.catch_warnings(action="ignore"):  # about cells without ids
                 cells = reads(content.decode("utf-8-sig"), as_version=4).cells
         except (NotJSONError, UnicodeDecodeError) as problem:
-            raise CorruptFile(
-                f"{shown(path)} is no notebook.", subject=shown(path), remedy="Get an intact copy."
-            ) from problem
+            raise corrupt(path, "it is no notebook") from problem
         headings = (first_heading(_joined(cell.source)) for cell in cells if cell.cell_type == "markdown")
         title = next(filter(None, headings), "")
         yield parted(path, _parts(cells), title=title, media_type="application/x-ipynb+json")

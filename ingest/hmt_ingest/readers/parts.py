@@ -10,7 +10,7 @@ from pathlib import Path
 from hmt_ingest.naming import shown
 from hmt_ingest.readers.blocks import split_blocks
 from hmt_ingest.readers.titles import sensible_title
-from hmt_qa.errors import EmptyFile
+from hmt_ingest.refusals import no_text
 from hmt_qa.types import Page
 
 _LONGEST_LABEL = 80
@@ -56,7 +56,7 @@ def parted(path: Path, parts: Iterable[Part], *, title: str, media_type: str) ->
         for number, (label, text, unread) in enumerate(_cut(parts), start=1)
     )
     if not pages:
-        raise EmptyFile(f"{shown(path)} holds no text.", subject=shown(path), remedy="Give a file with text in it.")
+        raise no_text(path)
     return PartedText(title=sensible_title(title, shown(Path(path.stem))), media_type=media_type, pages=pages)
 
 

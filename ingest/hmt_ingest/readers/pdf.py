@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hmt_ingest.fingerprint import missing
-from hmt_ingest.naming import shown
-from hmt_qa.errors import EmptyFile
+from hmt_ingest.refusals import zero_bytes
 
 if TYPE_CHECKING:
     from hmt_qa.ports import SourceText
@@ -33,6 +32,6 @@ class PdfReader:
         except OSError as problem:
             raise missing(path, problem) from problem
         if not size:
-            raise EmptyFile(f"{shown(path)} has zero bytes.", subject=shown(path), remedy="Get an intact copy.")
+            raise zero_bytes(path)
         with open_pdf(path, password) as source:
             yield source

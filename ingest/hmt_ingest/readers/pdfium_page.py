@@ -53,9 +53,7 @@ def read_page(page: pdfium.PdfPage, *, number: int, label: str, vocabulary: Voca
         textpage.close()
     width, height = (round(side, 2) for side in page.get_size())
     unread = "" if words.text else shown_without_characters(page)
-    return Page(
-        number=number, label=label, text=words.text, width=width, height=height, boxes=boxes, unread=unread
-    )
+    return Page(number=number, label=label, text=words.text, width=width, height=height, boxes=boxes, unread=unread)
 
 
 def _characters(raw: pdfium_c.FPDF_TEXTPAGE) -> str:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hmt_ingest.readers.archives import archive
+from hmt_ingest.readers.archives import archive, parse_xml
 from hmt_ingest.readers.parts import Part, PartedText, parted, table_row
 
 if TYPE_CHECKING:
@@ -73,9 +73,6 @@ def _chart(chart: Any) -> Iterator[str]:
 
 def _diagrams(slide: Slide) -> Iterator[str]:
     """The texts of SmartArt, which stand in files of their own."""
-    from lxml.etree import XMLParser, fromstring
-
     for relation in slide.part.rels.values():
         if relation.reltype.endswith(_DIAGRAM) and not relation.is_external:
-            data = fromstring(relation.target_part.blob, XMLParser(resolve_entities=False, no_network=True))
-            yield "\n".join(run.text or "" for run in data.iter(_RUN))
+            yield "\n".join(run.text or "" for run in parse_xml(relation.target_part.blob).iter(_RUN))

@@ -13,7 +13,7 @@ from hmt_ingest.naming import shown
 from hmt_ingest.readers.encoding import Encoding, encoding_of
 from hmt_ingest.readers.parts import table_row
 from hmt_ingest.readers.rows import Row, row_pages
-from hmt_qa.errors import EmptyFile
+from hmt_ingest.refusals import no_text
 from hmt_qa.types import Page
 
 _SAMPLE_CHARACTERS = 1 << 14
@@ -37,15 +37,11 @@ class TableReader:
         try:
             encoding = encoding_of(path)
             form = _form(path, encoding)
-            try:
-                count = _count(path, encoding, form)
-            except csv.Error:  # a quote that never ends, most likely: then lines are all there is
-                form = None
-                count = _count(path, encoding, form)
+            count = _count(path, encoding, form)
         except OSError as problem:
             raise missing(path, problem) from problem
         if not count:
-            raise EmptyFile(f"{shown(path)} holds no text.", subject=shown(path), remedy="Give a file with text in it.")
+            raise no_text(path)
         yield TableText(path=path, encoding=encoding, form=form, title=shown(Path(path.name)), page_count=count)
 
 
@@ -77,7 +73,18 @@ def _rows(path: Path, encoding: Encoding, form: type[csv.Dialect] | None) -> Ite
             yield number, table_row(cells)
 
 
-def _form(path: Path, encoding: Encoding) -> type[csv.Dialect]:
+def _form(path: Path, encoding: Encoding) -> type[csv.Dialect] | None:
+    """How the values are separated; None where the file breaks the rules of its form."""
+    form = _likeliest_form(path, encoding)
+    try:
+        for _ in _rows(path, encoding, form):
+            pass
+    except csv.Error:  # a quote that never ends, most likely
+        return None
+    return form
+
+
+def _likeliest_form(path: Path, encoding: Encoding) -> type[csv.Dialect]:
     if path.suffix.lower() in _TABS:
         return csv.excel_tab
     with path.open(encoding=encoding.name, errors=encoding.errors, newline="") as stream:

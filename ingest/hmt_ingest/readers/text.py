@@ -14,7 +14,8 @@ from hmt_ingest.readers import suffixes
 from hmt_ingest.readers.blocks import line_label, split_blocks
 from hmt_ingest.readers.encoding import Encoding, decoded_chunks, encoding_of
 from hmt_ingest.readers.titles import first_heading
-from hmt_qa.errors import CorruptFile, EmptyFile, UnsupportedFile
+from hmt_ingest.refusals import no_text
+from hmt_qa.errors import CorruptFile, UnsupportedFile
 from hmt_qa.types import Page
 
 MAX_LINE = 100_000_000
@@ -107,7 +108,7 @@ def _count_pages(path: Path, encoding: Encoding) -> tuple[int, str]:
                 remedy="Break it into lines.",
             )
     if blank:
-        raise EmptyFile(f"{shown(path)} holds no text.", subject=shown(path), remedy="Give a file with text in it.")
+        raise no_text(path)
     return count, opening
 
 

@@ -15,7 +15,7 @@ from hmt_ingest.readers.archives import archive
 from hmt_ingest.readers.parts import table_row
 from hmt_ingest.readers.rows import Row, row_pages
 from hmt_ingest.readers.titles import sensible_title
-from hmt_qa.errors import EmptyFile
+from hmt_ingest.refusals import no_text
 from hmt_qa.types import Page
 
 if TYPE_CHECKING:
@@ -31,20 +31,21 @@ class XlsxReader:
 
     @contextmanager
     def open(self, path: Path, *, password: str | None = None) -> Iterator[XlsxText]:
-        """Read the file through; raises `FileMissing`, `EncryptedFile`, `CorruptFile`, `EmptyFile`, `ParsingStopped`."""
-        with archive(path, "Excel file"), _workbook(path, values=True) as shown_values:
-            with _workbook(path, values=False) as formulas:
-                text = XlsxText(
-                    title=sensible_title(shown_values.properties.title or "", shown(Path(path.stem))),
-                    values=shown_values,
-                    formulas=formulas,
-                )
-                text.page_count = sum(1 for _ in text.sheets())
-                if not text.page_count:
-                    raise EmptyFile(
-                        f"{shown(path)} holds no text.", subject=shown(path), remedy="Give a file with text in it."
-                    )
-                yield text
+        """Read the file through.
+
+        Raises `FileMissing`, `EncryptedFile`, `CorruptFile`, `EmptyFile` or `ParsingStopped`.
+        """
+        with (
+            archive(path, "Excel file"),
+            _workbook(path, values=True) as values,
+            _workbook(path, values=False) as formulas,
+        ):
+            title = sensible_title(values.properties.title or "", shown(Path(path.stem)))
+            text = XlsxText(title=title, values=values, formulas=formulas)
+            text.page_count = sum(1 for _ in text.sheets())
+            if not text.page_count:
+                raise no_text(path)
+            yield text
 
 
 @dataclass(slots=True, kw_only=True)
@@ -92,16 +93,15 @@ def _shown(cell: Any, source: Any) -> str:
     value = cell.value if cell.value is not None else source.value
     match value:
         case None:
-            return ""
+            text = ""
         case bool():
-            return str(value).upper()
+            text = str(value).upper()
         case float() | int() if "%" in (cell.number_format or ""):
-            return f"{value * 100:.10g}%"
+            text = f"{value * 100:.10g}%"
         case float():
-            return f"{value:.15g}"
+            text = f"{value:.15g}"
         case datetime.datetime() if value.time() == datetime.time():
-            return value.date().isoformat()
-        case datetime.datetime():
-            return value.isoformat(" ")
+            text = value.date().isoformat()
         case _:
-            return str(value)
+            text = str(value)
+    return text

@@ -1,4 +1,4 @@
-"""The process that reads one document: limits first, then pages until the end or a problem. Nothing of it outlives it."""
+"""The process that reads one document: limits first, then pages until the end or a problem."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A file is opened in a child process; its pages come in as they are asked for, whatever goes wrong as a `FileProblem`."""
+"""A file is opened in a child process; its pages come in as they are asked for, what goes wrong as a `FileProblem`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from hmt_qa.errors import FileProblem
 from hmt_qa.ports import Reader
 from hmt_qa.types import Page
 
-_PROBLEMS = {kind.__name__: kind for kind in (FileProblem, *FileProblem.__subclasses__())}
+_PROBLEMS: dict[str, type[FileProblem]] = {kind.__name__: kind for kind in FileProblem.__subclasses__()}
 
 
 class Sandbox:
@@ -120,22 +120,22 @@ class _Pass:
         self._path = Path(order.path)
         self._limits = order.limits
         self._frames = wire.frames(child.pages, seconds=order.limits.wall_seconds)
-        self._pages = 0
+        self._page = 0  # the one that comes next
 
     def open(self) -> None:
         """Wait until the document is open."""
         said = self._next()
         if not isinstance(said, wire.Header):
-            raise verdict.nonsense(self._path, pages=0)
-        self.header = said
+            raise verdict.nonsense(self._path, page=0)
+        self.header, self._page = said, 1
 
     def __iter__(self) -> Iterator[Page]:
         """What follows the header."""
         self.unused = False
         while (page := self._next()) is not None:
-            if not isinstance(page, Page) or page.number != self._pages + 1:
-                raise verdict.nonsense(self._path, pages=self._pages)
-            self._pages += 1
+            if not isinstance(page, Page) or page.number != self._page:
+                raise verdict.nonsense(self._path, page=self._page)
+            self._page += 1
             yield page
 
     def close(self) -> None:
@@ -146,11 +146,11 @@ class _Pass:
         try:
             said = next(self._frames)
         except wire.Silence as problem:
-            raise verdict.silence(self._path, self._limits, pages=self._pages) from problem
+            raise verdict.silence(self._path, self._limits, page=self._page) from problem
         except wire.Nonsense as problem:
-            raise verdict.nonsense(self._path, pages=self._pages) from problem
+            raise verdict.nonsense(self._path, page=self._page) from problem
         except wire.Gone as problem:
-            raise verdict.death(self._path, self._child.death(), self._limits, pages=self._pages) from problem
+            raise verdict.death(self._path, self._child.death(), self._limits, page=self._page) from problem
         if isinstance(said, wire.Problem):
             kind = _PROBLEMS.get(said.kind, FileProblem)
             raise kind(said.message, subject=shown(self._path), remedy=said.remedy)

@@ -15,30 +15,30 @@ _REMEDY = "Save it anew with another program, or convert it to text."
 _MUCH = 0.5
 
 
-def silence(path: Path, limits: Limits, *, pages: int) -> ParsingStopped:
-    """The error for a document that kept us waiting after `pages` pages."""
-    return _stopped(path, f"took more than {limits.wall_seconds:.0f} seconds {_where(pages)}")
+def silence(path: Path, limits: Limits, *, page: int) -> ParsingStopped:
+    """The error for a document that kept us waiting for `page` (0: while it was opened)."""
+    return _stopped(path, f"took more than {limits.wall_seconds:.0f} seconds {_where(page)}")
 
 
-def nonsense(path: Path, *, pages: int) -> ParsingStopped:
+def nonsense(path: Path, *, page: int) -> ParsingStopped:
     """The error for a child that does not speak as it should."""
-    return _stopped(path, f"made its parser misbehave {_where(pages)}")
+    return _stopped(path, f"made its parser misbehave {_where(page)}")
 
 
-def death(path: Path, ended: Death | None, limits: Limits, *, pages: int) -> ParsingStopped:
-    """The error for a document whose child died after `pages` pages."""
+def death(path: Path, ended: Death | None, limits: Limits, *, page: int) -> ParsingStopped:
+    """The error for a document whose child died on `page` (0: while it was opened)."""
     if ended is None:
-        return _stopped(path, f"lost its parser {_where(pages)}")
+        return _stopped(path, f"lost its parser {_where(page)}")
     if ended.signal == signal.SIGXCPU:
-        return _stopped(path, f"took more than {limits.cpu_seconds} seconds of processor time {_where(pages)}")
+        return _stopped(path, f"took more than {limits.cpu_seconds} seconds of processor time {_where(page)}")
     if ended.signal != signal.SIGKILL and ended.peak_bytes > _MUCH * limits.memory_bytes:
-        return _stopped(path, f"needs more than {limits.memory_bytes >> 20:,} MB of memory {_where(pages)}")
+        return _stopped(path, f"needs more than {limits.memory_bytes >> 20:,} MB of memory {_where(page)}")
     how = signal.Signals(ended.signal).name if ended.signal else f"exit code {ended.code}"
-    return _stopped(path, f"made its parser crash {_where(pages)} ({how})")
+    return _stopped(path, f"made its parser crash {_where(page)} ({how})")
 
 
-def _where(pages: int) -> str:
-    return f"on page {pages + 1}" if pages else "at its beginning"
+def _where(page: int) -> str:
+    return f"on page {page}" if page else "while it was opened"
 
 
 def _stopped(path: Path, what: str) -> ParsingStopped:

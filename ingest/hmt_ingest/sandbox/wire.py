@@ -1,6 +1,6 @@
-"""What a child tells us about its document: frames of plain numbers and UTF-8, no pickle. What comes in is not trusted.
+"""What a child tells us about its document: frames of numbers and UTF-8, no pickle. What comes in is not trusted.
 
-A frame is a letter, a length and as many bytes. The header (H) and a problem (X) are JSON objects; a page (P) is packed:
+A frame is a letter, a length and as many bytes. The header (H) and a problem (X) are JSON objects; a page (P) is packed
 numbers, then label, `unread` and text, then borders and boxes; the end (E) is empty.
 """
 
@@ -14,6 +14,7 @@ import struct
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from hmt_qa.types import Page, TextBox
@@ -186,7 +187,7 @@ def _boxes(packed: bytes, characters: int) -> Iterator[TextBox]:
 
 def _check(page: Page) -> None:
     marks = (0, *page.borders, len(page.text))
-    ascending = all(one <= next_one for one, next_one in zip(marks, marks[1:], strict=False))
+    ascending = all(one <= other for one, other in pairwise(marks))
     sensible = len(page.text) <= MAX_CHARACTERS and max(len(page.label), len(page.unread)) <= MAX_LABEL
     finite = math.isfinite(page.width) and math.isfinite(page.height)
     if not (ascending and sensible and finite) or _UNSPEAKABLE.search(page.text + page.label):
