@@ -276,6 +276,19 @@ class IngestResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ParsingLimits:
+    """What parsing a document may take: it is given up beyond that, and the rest of a batch goes on.
+
+    Opening it and each of its pages may take `page_seconds` of processor time and twice that of waiting, the whole
+    document `total_seconds` of processor time. `memory_mb` is address space.
+    """
+
+    memory_mb: int = 1024
+    page_seconds: int = 60
+    total_seconds: int = 3_600
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class IngestOptions:
     """What to read and where to put it. `include` and `exclude` are gitignore-style globs on the relative path."""
 
@@ -284,6 +297,7 @@ class IngestOptions:
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     password: str | None = field(default=None, repr=False)
+    limits: ParsingLimits = ParsingLimits()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -107,7 +107,7 @@ class _Work:
             return IngestStatus.UNCHANGED, known, ""
         reader = installed_readers().reader_for(path)
         # Opened before equal bytes are looked for: their memory is no way around a password, and the title is here.
-        with shared_sandbox().open(reader, path, password=self.options.password) as text:
+        with shared_sandbox().open(reader, path, password=self.options.password, limits=self.options.limits) as text:
             adopted = self.library.adopt(source, reader=reader.name, model_id=self.engine.model_id, title=text.title)
             if adopted is not None:
                 return IngestStatus.INGESTED, adopted, ""

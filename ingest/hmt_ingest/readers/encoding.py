@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hmt_ingest.naming import shown
+from hmt_ingest.readers import suffixes
 from hmt_qa.errors import UnsupportedFile
 
 _HEAD_BYTES = 1 << 16
@@ -136,9 +137,10 @@ def _is_damaged_utf8(sample: bytes) -> bool:
 
 
 def _binary(path: Path) -> UnsupportedFile:
-    kind = path.suffix or "its kind"
+    known = path.suffix.lower() in suffixes.TEXT
+    why = "whatever its name says" if known else f"and there is no reader for {path.suffix or 'its kind'}"
     return UnsupportedFile(
-        f"{shown(path)} holds binary content and there is no reader for {kind}.",
+        f"{shown(path)} holds binary content, {why}.",
         subject=shown(path),
         remedy="Convert it to PDF or text.",
     )

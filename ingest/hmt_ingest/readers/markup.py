@@ -17,6 +17,7 @@ _BLOCKS = frozenset(
     "table tbody tfoot thead tr ul".split()
 )
 _PARAGRAPHS = frozenset("blockquote dl figure h1 h2 h3 h4 h5 h6 ol p pre section table ul".split())
+_CELL, _ITEM = " | ", "- "
 _SPACE = re.compile(r"[^\S\u00a0]+")
 
 
@@ -73,6 +74,7 @@ class _Writer:
     _sections: list[tuple[str, str]] = field(default_factory=list)
     _line_ends: int = 0
     _preformatted: int = 0
+    _first_cell: bool = True
 
     def enter(self, node: LexborNode) -> bool:
         """Write what comes before the inside of `node`; whether its inside is shown."""
@@ -83,11 +85,12 @@ class _Writer:
             self._write(node.attributes.get("alt") or "")
         elif tag in ("h1", "h2"):
             self._close_section()
-        elif tag in ("td", "th") and not self._at_line_start:
-            self._put(" | ")
+        elif tag in ("td", "th"):
+            self._begin_cell()
         self._break(tag)
         if tag == "li":
-            self._put("- ")
+            self._put(_ITEM)
+        self._first_cell = self._first_cell or tag == "tr"
         self._preformatted += tag == "pre"
         return not (tag in _HIDDEN or (tag.startswith("-") and tag != "-document") or "hidden" in node.attributes)
 
@@ -110,7 +113,17 @@ class _Writer:
             self._sections.append((self.label, text))
         self._pieces.clear()
 
+    def _begin_cell(self) -> None:
+        """Cells of a row stand on one line, whatever paragraphs they are made of."""
+        if not self._first_cell and self._pieces:
+            self._line_ends = 0
+            self._pieces[-1] = self._pieces[-1].rstrip(" ")
+            self._put(_CELL)
+        self._first_cell = False
+
     def _break(self, tag: str) -> None:
+        if self._pieces and not self._line_ends and self._pieces[-1] in (_CELL, _ITEM):
+            return
         ends = 2 if tag in _PARAGRAPHS else int(tag in _BLOCKS or tag == "br")
         self._line_ends = max(self._line_ends, ends)
 

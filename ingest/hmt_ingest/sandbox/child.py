@@ -12,9 +12,10 @@ from typing import Any, Self
 
 from hmt_ingest.naming import shown
 from hmt_ingest.sandbox import wire
-from hmt_ingest.sandbox.limits import Limits
+from hmt_ingest.sandbox.limits import grant_page, impose
 from hmt_qa.errors import FileProblem, ParsingStopped
 from hmt_qa.ports import Reader, SourceText
+from hmt_qa.types import ParsingLimits
 
 _CHARACTERS_AT_LEAST = 10_000_000
 _CHARACTERS_A_BYTE = 200  # text packs to a twentieth, tables to a fiftieth; what packs better was made to
@@ -27,7 +28,7 @@ class Order:
     reader: str
     path: str
     password: str | None
-    limits: Limits
+    limits: ParsingLimits
 
     def as_json(self) -> dict[str, Any]:
         """Plain values only."""
@@ -37,7 +38,7 @@ class Order:
     def from_json(cls, said: dict[str, Any]) -> Self:
         """The inverse of `as_json`."""
         given = {field.name: said[field.name] for field in fields(cls)}
-        return cls(**(given | {"limits": Limits(**said["limits"])}))
+        return cls(**(given | {"limits": ParsingLimits(**said["limits"])}))
 
 
 def reader_name(reader: Reader) -> str:
@@ -55,7 +56,7 @@ def find_reader(name: str) -> Reader:
 def read(order: Order, channel: socket.socket) -> None:
     """Send the document to `channel`; whatever goes wrong is said there too."""
     path = Path(order.path)
-    order.limits.impose()
+    impose(order.limits)
     try:
         reader = find_reader(order.reader)
         with reader.open(path, password=order.password) as text:
@@ -66,7 +67,7 @@ def read(order: Order, channel: socket.socket) -> None:
     except FileProblem as problem:
         _send_problem(channel, type(problem).__name__, problem.message, problem.remedy)
     except MemoryError:
-        megabytes = order.limits.memory_bytes >> 20
+        megabytes = order.limits.memory_mb
         _send_problem(channel, "ParsingStopped", f"{shown(path)} needs more than {megabytes:,} MB to be parsed.", "")
     except Exception as problem:  # format libraries raise whatever they stumble over
         where = traceback.extract_tb(problem.__traceback__)[-1]
@@ -74,7 +75,7 @@ def read(order: Order, channel: socket.socket) -> None:
         _send_problem(channel, "CorruptFile", f"Cannot read {shown(path)}: {what}.", "Get an intact copy.")
 
 
-def _send_pages(path: Path, text: SourceText, send: Callable[[bytes], None], limits: Limits) -> None:
+def _send_pages(path: Path, text: SourceText, send: Callable[[bytes], None], limits: ParsingLimits) -> None:
     if text.page_count > wire.MAX_PAGES:
         raise _too_large(path, f"claims to have {text.page_count:,} pages")
     send(wire.header_frame(wire.Header(title=text.title, media_type=text.media_type, page_count=text.page_count)))
@@ -86,7 +87,7 @@ def _send_pages(path: Path, text: SourceText, send: Callable[[bytes], None], lim
         if len(page.text) > wire.MAX_CHARACTERS or len(page.boxes) > wire.MAX_BOXES:
             raise _too_large(path, f"has more text on page {page.number} than anybody sets on one")
         send(wire.page_frame(page))
-        limits.grant_page()
+        grant_page(limits)
 
 
 def _too_large(path: Path, what: str) -> ParsingStopped:

@@ -12,30 +12,29 @@ from pathlib import Path
 from hmt_ingest.naming import shown
 from hmt_ingest.sandbox import verdict, wire
 from hmt_ingest.sandbox.child import Order, reader_name
-from hmt_ingest.sandbox.limits import Limits
 from hmt_ingest.sandbox.starting import Child, ForkServer
 from hmt_qa.errors import FileProblem
 from hmt_qa.ports import Reader
-from hmt_qa.types import Page
+from hmt_qa.types import Page, ParsingLimits
 
 _PROBLEMS: dict[str, type[FileProblem]] = {kind.__name__: kind for kind in FileProblem.__subclasses__()}
+_USUAL = ParsingLimits()
 
 
 class Sandbox:
     """Opens documents in children of a fork server, which the first of them starts; safe to share between threads."""
 
-    def __init__(self, limits: Limits | None = None) -> None:
-        self._limits = limits or Limits()
+    def __init__(self) -> None:
         self._lock = threading.Lock()
         self._server: ForkServer | None = None
 
     @contextmanager
-    def open(self, reader: Reader, path: Path, *, password: str | None = None) -> Iterator[SandboxedText]:
+    def open(
+        self, reader: Reader, path: Path, *, password: str | None = None, limits: ParsingLimits = _USUAL
+    ) -> Iterator[SandboxedText]:
         """Open `path` with `reader`; raises `FileProblem` only. What the body of the `with` raises passes untouched."""
         whole = os.path.abspath(path)  # noqa: PTH100 - Path.absolute keeps `..`
-        text = SandboxedText(
-            self, Order(reader=reader_name(reader), path=whole, password=password, limits=self._limits)
-        )
+        text = SandboxedText(self, Order(reader=reader_name(reader), path=whole, password=password, limits=limits))
         try:
             text.begin()
             yield text
@@ -119,7 +118,7 @@ class _Pass:
         self._child = child
         self._path = Path(order.path)
         self._limits = order.limits
-        self._frames = wire.frames(child.pages, seconds=order.limits.wall_seconds)
+        self._frames = wire.frames(child.pages, seconds=verdict.wall_seconds(order.limits))
         self._page = 0  # the one that comes next
 
     def open(self) -> None:

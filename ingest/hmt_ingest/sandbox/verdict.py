@@ -6,18 +6,23 @@ import signal
 from pathlib import Path
 
 from hmt_ingest.naming import shown
-from hmt_ingest.sandbox.limits import Limits
 from hmt_ingest.sandbox.starting import Death
 from hmt_qa.errors import ParsingStopped
+from hmt_qa.types import ParsingLimits
 
 _REMEDY = "Save it anew with another program, or convert it to text."
 # An allocation that is refused does not show in what was used: where much was, the limit is the likelier cause.
 _MUCH = 0.5
 
 
-def silence(path: Path, limits: Limits, *, page: int) -> ParsingStopped:
+def wall_seconds(limits: ParsingLimits) -> int:
+    """How long we wait for the child to open its document, and for each page."""
+    return 2 * limits.page_seconds
+
+
+def silence(path: Path, limits: ParsingLimits, *, page: int) -> ParsingStopped:
     """The error for a document that kept us waiting for `page` (0: while it was opened)."""
-    return _stopped(path, f"took more than {limits.wall_seconds:.0f} seconds {_where(page)}")
+    return _stopped(path, f"took more than {wall_seconds(limits)} seconds {_where(page)}")
 
 
 def nonsense(path: Path, *, page: int) -> ParsingStopped:
@@ -25,14 +30,14 @@ def nonsense(path: Path, *, page: int) -> ParsingStopped:
     return _stopped(path, f"made its parser misbehave {_where(page)}")
 
 
-def death(path: Path, ended: Death | None, limits: Limits, *, page: int) -> ParsingStopped:
+def death(path: Path, ended: Death | None, limits: ParsingLimits, *, page: int) -> ParsingStopped:
     """The error for a document whose child died on `page` (0: while it was opened)."""
     if ended is None:
         return _stopped(path, f"lost its parser {_where(page)}")
     if ended.signal == signal.SIGXCPU:
-        return _stopped(path, f"took more than {limits.cpu_seconds} seconds of processor time {_where(page)}")
-    if ended.signal != signal.SIGKILL and ended.peak_bytes > _MUCH * limits.memory_bytes:
-        return _stopped(path, f"needs more than {limits.memory_bytes >> 20:,} MB of memory {_where(page)}")
+        return _stopped(path, f"took more than {limits.page_seconds} seconds of processor time {_where(page)}")
+    if ended.signal != signal.SIGKILL and ended.peak_bytes > _MUCH * (limits.memory_mb << 20):
+        return _stopped(path, f"needs more than {limits.memory_mb:,} MB of memory {_where(page)}")
     how = signal.Signals(ended.signal).name if ended.signal else f"exit code {ended.code}"
     return _stopped(path, f"made its parser crash {_where(page)} ({how})")
 
