@@ -26,8 +26,8 @@ from typing import NoReturn
 from hmt_ingest.sandbox.child import Order, find_reader, read
 
 LENGTH = struct.Struct("<I")
-DEATH = struct.Struct("<iiQ")
-"""How a child ended: its exit code, or else the signal that ended it, and its peak resident memory in bytes."""
+DEATH = struct.Struct("<iiQd")
+"""How a child ended: its exit code, or else the signal that ended it; peak resident memory in bytes, CPU seconds."""
 
 _PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS = 1, 38
 
@@ -98,8 +98,9 @@ class _Server:
                 self.events.unregister(ending)
             _kill_group(child)  # whatever the child itself had started
             code = os.waitstatus_to_exitcode(status)
+            seconds = usage.ru_utime + usage.ru_stime
             with ending, suppress(OSError):
-                ending.sendall(DEATH.pack(max(code, 0), max(-code, 0), usage.ru_maxrss * 1024))
+                ending.sendall(DEATH.pack(max(code, 0), max(-code, 0), usage.ru_maxrss * 1024, seconds))
 
 
 def _vanished() -> NoReturn:

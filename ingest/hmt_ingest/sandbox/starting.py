@@ -22,11 +22,12 @@ _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OMP_THREAD_LIMIT", "OPENBLAS_NU
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Death:
-    """How a child ended: exit code, signal (0 for none), peak resident memory in bytes."""
+    """How a child ended: exit code, signal (0 for none), peak resident memory in bytes, processor time in seconds."""
 
     code: int
     signal: int
     peak_bytes: int
+    cpu_seconds: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,8 +46,8 @@ class Child:
             return None
         if len(said) != DEATH.size:
             return None
-        code, by_signal, peak_bytes = DEATH.unpack(said)
-        return Death(code=code, signal=by_signal, peak_bytes=peak_bytes)
+        code, by_signal, peak_bytes, cpu_seconds = DEATH.unpack(said)
+        return Death(code=code, signal=by_signal, peak_bytes=peak_bytes, cpu_seconds=cpu_seconds)
 
     def close(self) -> None:
         """Have it killed, with all that it started, if it still runs."""

@@ -36,6 +36,8 @@ def death(path: Path, ended: Death | None, limits: ParsingLimits, *, page: int) 
         return _stopped(path, f"lost its parser {_where(page)}")
     if ended.signal == signal.SIGXCPU:
         return _stopped(path, f"took more than {limits.page_seconds} seconds of processor time {_where(page)}")
+    if ended.signal == signal.SIGKILL and ended.cpu_seconds > limits.total_seconds - 1:
+        return _stopped(path, f"took more than {limits.total_seconds:,} seconds of processor time in all")
     if ended.signal != signal.SIGKILL and ended.peak_bytes > _MUCH * (limits.memory_mb << 20):
         return _stopped(path, f"needs more than {limits.memory_mb:,} MB of memory {_where(page)}")
     how = signal.Signals(ended.signal).name if ended.signal else f"exit code {ended.code}"
