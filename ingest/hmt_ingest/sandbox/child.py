@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import resource
 import socket
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Self
 
 from hmt_ingest.naming import shown
+from hmt_ingest.refusals import corrupt
 from hmt_ingest.sandbox import wire
-from hmt_ingest.sandbox.limits import grant_page, impose
+from hmt_ingest.sandbox.limits import grant_page, impose, ran_out
 from hmt_qa.errors import FileProblem, ParsingStopped
 from hmt_qa.ports import Reader, SourceText
 from hmt_qa.types import ParsingLimits
@@ -65,14 +68,25 @@ def read(order: Order, channel: socket.socket) -> None:
     except BrokenPipeError:
         return  # nobody listens any more
     except FileProblem as problem:
-        _send_problem(channel, type(problem).__name__, problem.message, problem.remedy)
+        _send_problem(channel, problem)
     except MemoryError:
-        megabytes = order.limits.memory_mb
-        _send_problem(channel, "ParsingStopped", f"{shown(path)} needs more than {megabytes:,} MB to be parsed.", "")
+        _send_problem(channel, _out_of_memory(path, order.limits))
     except Exception as problem:  # format libraries raise whatever they stumble over
-        where = traceback.extract_tb(problem.__traceback__)[-1]
-        what = f"{type(problem).__name__} while parsing ({Path(where.filename).name}:{where.lineno})"
-        _send_problem(channel, "CorruptFile", f"Cannot read {shown(path)}: {what}.", "Get an intact copy.")
+        lacking = ran_out(order.limits, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+        _send_problem(channel, _out_of_memory(path, order.limits) if lacking else corrupt(path, _stumbled(problem)))
+
+
+def _out_of_memory(path: Path, limits: ParsingLimits) -> ParsingStopped:
+    return ParsingStopped(
+        f"{shown(path)} needs more than {limits.memory_mb:,} MB of memory.",
+        subject=shown(path),
+        remedy="Convert it to text and give that.",
+    )
+
+
+def _stumbled(problem: Exception) -> str:
+    where = traceback.extract_tb(problem.__traceback__)[-1]
+    return f"{type(problem).__name__} while parsing ({Path(where.filename).name}:{where.lineno})"
 
 
 def _send_pages(path: Path, text: SourceText, send: Callable[[bytes], None], limits: ParsingLimits) -> None:
@@ -94,8 +108,7 @@ def _too_large(path: Path, what: str) -> ParsingStopped:
     return ParsingStopped(f"{shown(path)} {what}.", subject=shown(path), remedy="Convert it to text and give that.")
 
 
-def _send_problem(channel: socket.socket, kind: str, message: str, remedy: str) -> None:
-    try:
-        channel.sendall(wire.problem_frame(wire.Problem(kind=kind, message=message, remedy=remedy)))
-    except BrokenPipeError:
-        return
+def _send_problem(channel: socket.socket, problem: FileProblem) -> None:
+    said = wire.Problem(kind=type(problem).__name__, message=problem.message, remedy=problem.remedy)
+    with suppress(BrokenPipeError):
+        channel.sendall(wire.problem_frame(said))

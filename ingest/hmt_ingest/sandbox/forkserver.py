@@ -59,8 +59,7 @@ class _Server:
                     reaped.recv(4096)
                     self._reap()
                 elif key.fileobj is not self.orders:
-                    _kill_group(key.data)
-                    self.events.unregister(key.fileobj)
+                    self._give_up(key.data)
                 elif not self._take_order():
                     for child in self.endings:
                         _kill_group(child)
@@ -87,6 +86,12 @@ class _Server:
         self.endings[child] = ending
         self.events.register(ending, selectors.EVENT_READ, data=child)
         return True
+
+    def _give_up(self, child: int) -> None:
+        """Nobody waits for this child any more. It may have been reaped since the event was seen."""
+        if child in self.endings:
+            _kill_group(child)
+            self.events.unregister(self.endings[child])
 
     def _reap(self) -> None:
         while self.endings:

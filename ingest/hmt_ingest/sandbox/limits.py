@@ -34,6 +34,14 @@ def grant_page(limits: ParsingLimits) -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (min(soft, limits.total_seconds), limits.total_seconds))
 
 
+def ran_out(limits: ParsingLimits, peak_bytes: int) -> bool:
+    """Whether a process that failed, with at most `peak_bytes` resident, probably lacked memory.
+
+    An allocation that is refused does not show in what was used.
+    """
+    return 2 * peak_bytes > limits.memory_mb << 20
+
+
 def _address_space() -> int:
     """Bytes of address space in use."""
     try:

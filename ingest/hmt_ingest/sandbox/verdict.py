@@ -6,18 +6,17 @@ import signal
 from pathlib import Path
 
 from hmt_ingest.naming import shown
+from hmt_ingest.sandbox.limits import ran_out
 from hmt_ingest.sandbox.starting import Death
 from hmt_qa.errors import ParsingStopped
 from hmt_qa.types import ParsingLimits
 
 _REMEDY = "Save it anew with another program, or convert it to text."
-# An allocation that is refused does not show in what was used: where much was, the limit is the likelier cause.
-_MUCH = 0.5
 
 
 def wall_seconds(limits: ParsingLimits) -> int:
     """How long we wait for the child to open its document, and for each page."""
-    return 2 * limits.page_seconds
+    return 2 * limits.page_seconds + 3
 
 
 def silence(path: Path, limits: ParsingLimits, *, page: int) -> ParsingStopped:
@@ -38,7 +37,7 @@ def death(path: Path, ended: Death | None, limits: ParsingLimits, *, page: int) 
         return _stopped(path, f"took more than {limits.page_seconds} seconds of processor time {_where(page)}")
     if ended.signal == signal.SIGKILL and ended.cpu_seconds > limits.total_seconds - 1:
         return _stopped(path, f"took more than {limits.total_seconds:,} seconds of processor time in all")
-    if ended.signal != signal.SIGKILL and ended.peak_bytes > _MUCH * (limits.memory_mb << 20):
+    if ended.signal != signal.SIGKILL and ran_out(limits, ended.peak_bytes):
         return _stopped(path, f"needs more than {limits.memory_mb:,} MB of memory {_where(page)}")
     how = signal.Signals(ended.signal).name if ended.signal else f"exit code {ended.code}"
     return _stopped(path, f"made its parser crash {_where(page)} ({how})")
