@@ -63,8 +63,10 @@ def _parts(document: Document) -> Iterator[Part]:
         for number, page in enumerate(text.replace(_HEADING, "").split(_PAGE), start=1):
             yield replace(_part(str(number), page), page=True)
     else:
-        for section in text.split(_HEADING):
-            yield _part(section.partition("\n")[0] if section != text else "", section)
+        preface, *sections = text.split(_HEADING)
+        yield _part("", preface)
+        for section in sections:
+            yield _part(section.partition("\n")[0], section)
     for relation in document.part.rels.values():
         kind = relation.reltype.rpartition("/")[2]
         if kind in _NOTES and not relation.is_external:

@@ -17,7 +17,7 @@ _BLOCKS = frozenset(
     "table tbody tfoot thead tr ul".split()
 )
 _PARAGRAPHS = frozenset("blockquote dl figure h1 h2 h3 h4 h5 h6 ol p pre section table ul".split())
-_CELL, _ITEM = " | ", "- "
+_BOXES = frozenset("td th li".split())
 _SPACE = re.compile(r"[^\S\u00a0]+")
 
 
@@ -75,6 +75,8 @@ class _Writer:
     _line_ends: int = 0
     _preformatted: int = 0
     _first_cell: bool = True
+    _row_from: int = 0
+    _fresh: bool = False  # in a cell or an item, before its first text: paragraphs begin where they are
 
     def enter(self, node: LexborNode) -> bool:
         """Write what comes before the inside of `node`; whether its inside is shown."""
@@ -89,8 +91,10 @@ class _Writer:
             self._begin_cell()
         self._break(tag)
         if tag == "li":
-            self._put(_ITEM)
-        self._first_cell = self._first_cell or tag == "tr"
+            self._put("- ")
+            self._fresh = True
+        if tag == "tr":
+            self._first_cell, self._row_from = True, len(self._pieces)
         self._preformatted += tag == "pre"
         return not (tag in _HIDDEN or (tag.startswith("-") and tag != "-document") or "hidden" in node.attributes)
 
@@ -100,6 +104,8 @@ class _Writer:
         self._preformatted -= tag == "pre"
         if tag in ("h1", "h2"):
             self.label = " ".join("".join(self._pieces).split()) or self.label
+        if tag in _BOXES:
+            self._line_ends, self._fresh = min(self._line_ends, 1), False
         self._break(tag)
 
     def parts(self) -> Iterator[Part]:
@@ -115,14 +121,15 @@ class _Writer:
 
     def _begin_cell(self) -> None:
         """Cells of a row stand on one line, whatever paragraphs they are made of."""
-        if not self._first_cell and self._pieces:
-            self._line_ends = 0
-            self._pieces[-1] = self._pieces[-1].rstrip(" ")
-            self._put(_CELL)
-        self._first_cell = False
+        if not self._first_cell:
+            if len(self._pieces) > self._row_from:
+                self._line_ends = 0
+                self._pieces[-1] = self._pieces[-1].rstrip(" ")
+            self._put(" | ")
+        self._first_cell, self._fresh = False, True
 
     def _break(self, tag: str) -> None:
-        if self._pieces and not self._line_ends and self._pieces[-1] in (_CELL, _ITEM):
+        if self._fresh:
             return
         ends = 2 if tag in _PARAGRAPHS else int(tag in _BLOCKS or tag == "br")
         self._line_ends = max(self._line_ends, ends)
@@ -143,4 +150,4 @@ class _Writer:
         if self._pieces:
             self._pieces.append("\n" * self._line_ends)
         self._pieces.append(text)
-        self._line_ends = 0
+        self._line_ends, self._fresh = 0, False
