@@ -28,7 +28,7 @@ def exclude_file(folder: Path) -> Path:
 def missing_submodules(folder: Path) -> list[Path]:
     """Folders that should hold a submodule of the working tree in `folder` and are empty."""
     named = (folder / name for name in _SUBMODULE.findall(_read(folder / ".gitmodules")))
-    return [path for path in named if path.is_dir() and not any(os.scandir(path))]
+    return [path for path in named if path.is_dir() and not [*path.iterdir()]]
 
 
 def _read(file: Path) -> str:

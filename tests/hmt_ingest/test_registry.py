@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 from hmt_ingest.registry import Registry, installed_readers
@@ -10,7 +13,18 @@ from tests.hmt_ingest.papers import draw_pdf, prose
 
 
 def test_readers_are_found_as_entry_points():
-    assert {"pdf", "text"} <= set(installed_readers().readers)
+    names = {"docx", "epub", "html", "mail", "notebook", "pdf", "pptx", "table", "text", "xlsx"}
+    assert names <= set(installed_readers().readers)
+
+
+def test_finding_the_readers_loads_none_of_their_libraries():
+    code = (
+        "import sys; from hmt_ingest.registry import installed_readers; installed_readers()\n"
+        "heavy = {'docx', 'pptx', 'openpyxl', 'lxml', 'selectolax', 'nbformat', 'pypdf', 'pypdfium2', 'tree_sitter'}\n"
+        "print('HEAVY', sorted(heavy & set(sys.modules)))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "HEAVY []\n"
 
 
 @pytest.mark.parametrize(
@@ -22,6 +36,17 @@ def test_readers_are_found_as_entry_points():
         ("Makefile", "text"),
         ("a.unheardof", "text"),
         (".env", "text"),
+        ("a.DOCX", "docx"),
+        ("a.pptx", "pptx"),
+        ("a.xlsx", "xlsx"),
+        ("a.csv", "table"),
+        ("a.tsv", "table"),
+        ("a.html", "html"),
+        ("a.epub", "epub"),
+        ("a.eml", "mail"),
+        ("a.ipynb", "notebook"),
+        ("a.md", "text"),
+        ("a.rst", "text"),
     ],
 )
 def test_suffixes_choose_and_everything_else_is_tried_as_text(tmp_path, name, reader):
