@@ -177,7 +177,8 @@ def test_a_submodule_that_is_not_checked_out_is_named(with_submodule, tmp_path):
 SECRETS = (
     ".env .env.production prod.env id_rsa id_ed25519.old server.pem server.key store.p12 keys.jks passwords.kdbx "
     ".netrc .pgpass .npmrc .pypirc .htpasswd .git-credentials credentials credentials.json Credentials.CSV "
-    "secrets.yaml my-credentials.json client_secret_1.json terraform.tfstate prod.tfvars .ssh/config .aws/config .kube/config"
+    "secrets.yaml my-credentials.json client_secret_1.json terraform.tfstate prod.tfvars .ssh/config "
+    ".aws/config .kube/config"
 ).split()
 ORDINARY = (
     ".env.example .env.sample id_rsa.pub secrets.py credentials.go secrets.md environment.txt keyboard.txt "
