@@ -12,16 +12,42 @@ from hmt_qa.ports import SourceText
 from hmt_qa.types import Page
 
 _MOST_RUNS = 20  # of pages that are named
+_MOST_KINDS = 5  # of what they show
+
+
+@dataclass(slots=True)
+class _Runs:
+    """Page numbers as runs [first, last]; of those after the first runs only the count is kept."""
+
+    runs: list[list[int]] = field(default_factory=list)
+    more: int = 0
+
+    def add(self, number: int) -> None:
+        if self.runs and self.runs[-1][1] == number - 1 and not self.more:
+            self.runs[-1][1] = number
+        elif len(self.runs) < _MOST_RUNS:
+            self.runs.append([number, number])
+        else:
+            self.more += 1
+
+    @property
+    def is_one(self) -> bool:
+        return len(self.runs) == 1 and self.runs[0][0] == self.runs[0][1]
+
+    def __str__(self) -> str:
+        names = [f"{first}" if first == last else f"{first}-{last}" for first, last in self.runs]
+        more = f" and {self.more} more" if self.more else ""
+        return ("page " if self.is_one else "pages ") + ", ".join(names) + more
 
 
 @dataclass(slots=True)
 class PagesSeen:
-    """Counts pages: how many, how many with text, and which ones show something unread, as runs [first, last]."""
+    """Counts pages: how many, how many with text, and which ones show something unread, by what they show."""
 
     path: Path
     pages: int = 0
     with_text: int = 0
-    unread: dict[str, list[list[int]]] = field(default_factory=dict)
+    unread: dict[str, _Runs] = field(default_factory=dict)
 
     def passing(self, text: SourceText) -> Iterator[Page]:
         """The pages of `text`, one at a time."""
@@ -29,7 +55,8 @@ class PagesSeen:
             self.pages += 1
             self.with_text += bool(page.text) and not page.text.isspace()
             if page.unread:
-                self._note(page)
+                known = page.unread in self.unread or len(self.unread) < _MOST_KINDS
+                self.unread.setdefault(page.unread if known else "something else", _Runs()).add(page.number)
             yield page
 
     def require_text(self) -> None:
@@ -46,25 +73,8 @@ class PagesSeen:
 
     def report(self) -> str:
         """Which pages show something that could not be read, in a sentence; empty where there is none."""
-        found = [f"{_named(runs)} {'shows' if _one(runs) else 'show'} {what}" for what, runs in self.unread.items()]
+        found = [f"{runs} {'shows' if runs.is_one else 'show'} {what}" for what, runs in self.unread.items()]
         return f"Not read: {'; '.join(found)}." if found else ""
 
     def _why(self) -> str:
         return f": it looks like a scan ({self.report()[len('Not read: ') : -1]})" if self.unread else ""
-
-    def _note(self, page: Page) -> None:
-        runs = self.unread.setdefault(page.unread, [])
-        if runs and runs[-1][1] == page.number - 1:
-            runs[-1][1] = page.number
-        else:
-            runs.append([page.number, page.number])
-
-
-def _one(runs: list[list[int]]) -> bool:
-    return len(runs) == 1 and runs[0][0] == runs[0][1]
-
-
-def _named(runs: list[list[int]]) -> str:
-    names = [f"{first}" if first == last else f"{first}-{last}" for first, last in runs[:_MOST_RUNS]]
-    more = sum(last - first + 1 for first, last in runs[_MOST_RUNS:])
-    return ("page " if _one(runs) else "pages ") + ", ".join(names) + (f" and {more} more" if more else "")

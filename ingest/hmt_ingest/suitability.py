@@ -18,6 +18,7 @@ MAX_MEAN_LINE = 1_000
 
 _GENERATED = frozenset(".lock .json .jsonl .ndjson .geojson .xml .svg".split())
 _LOCK_NAMES = frozenset("pnpm-lock.yaml go.sum npm-shrinkwrap.json".split())
+_LEFT_BEHIND = ("~$", ".~lock.", "._")  # what Word, LibreOffice and macOS put beside a document
 _MINIFIABLE = frozenset(".js .mjs .cjs .jsx .ts .tsx .css .scss .less".split())
 
 
@@ -38,6 +39,8 @@ class Suitability:
 
 
 def _objection_by_name(name: str, suffix: str, size: int) -> str:
+    if name.startswith(_LEFT_BEHIND):
+        return "left behind by another program"
     if size == 0:
         return "empty"
     if size > MAX_BYTES:

@@ -91,6 +91,13 @@ def self_referencing_tree(path: Path) -> None:
     path.write_bytes(pdf([b"<< /Type /Catalog /Pages 2 0 R >>", node]))
 
 
+def one_page_many_times(path: Path) -> None:
+    """A page tree that names the same blank page two hundred thousand times."""
+    objects = one_page(stream(b""))
+    objects[1] = b"<< /Type /Pages /Kids [%s] /Count 200000 >>" % (b"3 0 R " * 200_000)
+    path.write_bytes(pdf(objects))
+
+
 def two_billion_pages(path: Path) -> None:
     """A page tree that claims two billion pages and holds one."""
     path.write_bytes(pdf(one_page(stream(b""), count=2_000_000_000)))
@@ -252,6 +259,7 @@ FILES = (
     Hostile("operators.pdf", many_operators, "needs more than 1,024 MB of memory on page 1"),
     Hostile("deep.pdf", deep_page_tree, "damaged or no PDF"),
     Hostile("self.pdf", self_referencing_tree, "damaged or no PDF"),
+    Hostile("blank.pdf", one_page_many_times, "more than 10,000 pages in a row without text"),
     Hostile("count.pdf", two_billion_pages, "1 page and no text"),
     Hostile("circular.pdf", circular_xref, "has no pages"),
     Hostile("million.pdf", million_point_page, "page 1 shows a drawing"),

@@ -242,6 +242,8 @@ def test_what_is_not_worth_reading_is_named_with_the_reason(tmp_path):
             "long.txt": "x" * 5_000,
             "__init__.py": "",
             "small.json": "{}",
+            "~$report.docx": "x",
+            "._report.pdf": "x",
             "package-lock.json": "x" * (MAX_GENERATED_BYTES + 1),
         },
     )
@@ -253,6 +255,8 @@ def test_what_is_not_worth_reading_is_named_with_the_reason(tmp_path):
     assert names(root) == ["fine.js", "long.txt", "scan.bin", "small.json"]
     assert reasons(root) == {
         "__init__.py": "empty",
+        "._report.pdf": "left behind by another program",
+        "~$report.docx": "left behind by another program",
         "a.js.map": "minified",
         "a.min.js": "minified",
         "bundle.js": "minified",

@@ -21,6 +21,7 @@ from hmt_qa.ports import Reader, SourceText
 from hmt_qa.types import ParsingLimits
 
 _CHARACTERS_AT_LEAST = 10_000_000
+_BLANK_PAGES = 10_000  # in a row: until text comes, we have to keep them all
 _CHARACTERS_A_BYTE = 200  # text packs to a twentieth, tables to a fiftieth; what packs better was made to
 
 
@@ -94,10 +95,14 @@ def _send_pages(path: Path, text: SourceText, send: Callable[[bytes], None], lim
         raise _too_large(path, f"claims to have {text.page_count:,} pages")
     send(wire.header_frame(wire.Header(title=text.title, media_type=text.media_type, page_count=text.page_count)))
     left = _CHARACTERS_AT_LEAST + _CHARACTERS_A_BYTE * path.stat().st_size
+    blank = 0
     for page in text:
         left -= len(page.text)
+        blank = 0 if page.text else blank + 1
         if left < 0:
             raise _too_large(path, "unpacks to far more text than its size allows for")
+        if blank > _BLANK_PAGES:
+            raise _too_large(path, f"has more than {_BLANK_PAGES:,} pages in a row without text")
         if len(page.text) > wire.MAX_CHARACTERS or len(page.boxes) > wire.MAX_BOXES:
             raise _too_large(path, f"has more text on page {page.number} than anybody sets on one")
         send(wire.page_frame(page))

@@ -17,8 +17,10 @@ def impose(limits: ParsingLimits) -> None:
 
     Memory is counted from what the process has now.
     """
+    if used := _address_space():
+        most = used + (limits.memory_mb << 20)
+        resource.setrlimit(resource.RLIMIT_AS, (most, most))
     for kind, most in (
-        (resource.RLIMIT_AS, _address_space() + (limits.memory_mb << 20)),
         (resource.RLIMIT_CORE, 0),
         (resource.RLIMIT_FSIZE, 0),
         (resource.RLIMIT_NOFILE, _OPEN_FILES),
@@ -43,8 +45,8 @@ def ran_out(limits: ParsingLimits, peak_bytes: int) -> bool:
 
 
 def _address_space() -> int:
-    """Bytes of address space in use."""
+    """Bytes of address space in use; 0 where /proc does not tell, as on macOS, which does not limit it either."""
     try:
         return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0]) * os.sysconf("SC_PAGE_SIZE")
-    except OSError:  # no /proc
+    except OSError:
         return 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import threading
 from collections.abc import Iterator
@@ -69,7 +70,9 @@ class Sandbox:
 @cache
 def shared_sandbox() -> Sandbox:
     """The one of this process; its fork server ends with us."""
-    return Sandbox()
+    sandbox = Sandbox()
+    atexit.register(sandbox.close)
+    return sandbox
 
 
 class SandboxedText:

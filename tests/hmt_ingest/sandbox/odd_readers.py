@@ -176,6 +176,14 @@ class Endless(OddReader):
             count += 1
 
 
+class Blank(OddReader):
+    """As many pages without text as the file says, then one with text."""
+
+    def texts(self, path: Path) -> Iterator[str]:
+        yield from [""] * int(path.read_text())
+        yield "text\n"
+
+
 class Swelling(OddReader):
     """A page as long as the file says."""
 

@@ -154,6 +154,14 @@ def test_text_without_end_is_no_document(sandbox, path):
         deque(text, maxlen=0)
 
 
+def test_only_so_many_blank_pages_stand_in_a_row(sandbox, path):
+    path.write_text("10000")
+    assert len(read(sandbox, odd.Blank(), path)) == 10_001
+    path.write_text("10001")
+    with pytest.raises(ParsingStopped, match="more than 10,000 pages in a row without text"):
+        read(sandbox, odd.Blank(), path)
+
+
 def test_the_child_waits_while_nobody_takes_its_pages(sandbox, path):
     with sandbox.open(odd.Endless(), path) as text:
         pages = iter(text)
@@ -245,6 +253,10 @@ def test_threads_may_open_documents_at_once(sandbox, tmp_path):
     def read_one(number: int) -> None:
         file = tmp_path / f"{number}.odd"
         file.write_text("".join(f"{number} {line}\n" for line in range(40)))
+        for _ in range(10):
+            with sandbox.open(odd.Endless(), file) as text:
+                next(iter(text))  # left early: that child is killed while others are born and end
+            read(sandbox, odd.Echoing(), file, password="sesame")  # noqa: S106
         seen[number] = [page.text for page in read(sandbox, odd.Echoing(), file, password="sesame")]  # noqa: S106
 
     threads = [threading.Thread(target=read_one, args=(number,)) for number in range(8)]
