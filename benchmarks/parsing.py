@@ -20,6 +20,7 @@ from reportlab.pdfgen.canvas import Canvas
 
 from hmt_ingest.registry import installed_readers
 from hmt_ingest.sandbox.opening import Sandbox
+from hmt_qa.types import ParsingLimits
 
 ROUNDS = 3
 SMALL_FILES = 100
@@ -83,7 +84,7 @@ def read_in_a_child(sandbox: Sandbox) -> Read:
     """Pages of a file, read by a child."""
 
     def read(path: Path) -> int:
-        with sandbox.open(installed_readers().reader_for(path), path) as text:
+        with sandbox.open(installed_readers().reader_for(path), path, limits=ParsingLimits()) as text:
             return sum(1 for _ in text)
 
     return read

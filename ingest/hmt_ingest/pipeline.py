@@ -9,11 +9,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from hmt_ingest.border import opened
 from hmt_ingest.fingerprint import Fingerprint, require_unchanged, take_fingerprint
 from hmt_ingest.naming import shown
 from hmt_ingest.reading import Reading
 from hmt_ingest.registry import installed_readers
-from hmt_ingest.sandbox.opening import shared_sandbox
 from hmt_ingest.suitability import Suitability
 from hmt_ingest.walk import Found, Skipped, Walk
 from hmt_qa.errors import EmptyFile, FileProblem, HmtQaError, LibraryProblem, StorageFull, UnsupportedFile
@@ -107,7 +107,7 @@ class _Work:
             return IngestStatus.UNCHANGED, known, ""
         reader = installed_readers().reader_for(path)
         # Opened before equal bytes are looked for: their memory is no way around a password, and the title is here.
-        with shared_sandbox().open(reader, path, password=self.options.password, limits=self.options.limits) as text:
+        with opened(reader, path, self.options.password, self.options.limits) as text:
             adopted = self.library.adopt(source, reader=reader.name, model_id=self.engine.model_id, title=text.title)
             if adopted is not None:
                 return IngestStatus.INGESTED, adopted, ""

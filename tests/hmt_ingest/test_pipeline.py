@@ -154,7 +154,7 @@ def test_the_same_bytes_again_are_unchanged_and_not_opened(tmp_path, monkeypatch
     library = FakeLibrary()
     (first,) = ingest(library, path)
     os.utime(path, (1, 1))
-    monkeypatch.setattr(pipeline, "shared_sandbox", None)
+    monkeypatch.setattr(pipeline, "opened", None)
     (again,) = ingest(library, path)
     assert again.status is IngestStatus.UNCHANGED
     assert (again.document, again.pages, again.tokens, again.segments) == (

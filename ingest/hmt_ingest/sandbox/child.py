@@ -12,11 +12,10 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Self
 
-from hmt_ingest.naming import shown
 from hmt_ingest.refusals import corrupt
-from hmt_ingest.sandbox import wire
+from hmt_ingest.sandbox import verdict, wire
 from hmt_ingest.sandbox.limits import grant_page, impose, ran_out
-from hmt_qa.errors import FileProblem, ParsingStopped
+from hmt_qa.errors import FileProblem
 from hmt_qa.ports import Reader, SourceText
 from hmt_qa.types import ParsingLimits
 
@@ -71,18 +70,11 @@ def read(order: Order, channel: socket.socket) -> None:
     except FileProblem as problem:
         _send_problem(channel, problem)
     except MemoryError:
-        _send_problem(channel, _out_of_memory(path, order.limits))
+        _send_problem(channel, verdict.hunger(path, order.limits))
     except Exception as problem:  # format libraries raise whatever they stumble over
         lacking = ran_out(order.limits, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
-        _send_problem(channel, _out_of_memory(path, order.limits) if lacking else corrupt(path, _stumbled(problem)))
-
-
-def _out_of_memory(path: Path, limits: ParsingLimits) -> ParsingStopped:
-    return ParsingStopped(
-        f"{shown(path)} needs more than {limits.memory_mb:,} MB of memory.",
-        subject=shown(path),
-        remedy="Convert it to text and give that.",
-    )
+        why = verdict.hunger(path, order.limits) if lacking else corrupt(path, _stumbled(problem))
+        _send_problem(channel, why)
 
 
 def _stumbled(problem: Exception) -> str:
@@ -92,7 +84,7 @@ def _stumbled(problem: Exception) -> str:
 
 def _send_pages(path: Path, text: SourceText, send: Callable[[bytes], None], limits: ParsingLimits) -> None:
     if text.page_count > wire.MAX_PAGES:
-        raise _too_large(path, f"claims to have {text.page_count:,} pages")
+        raise verdict.stopped(path, f"claims to have {text.page_count:,} pages")
     send(wire.header_frame(wire.Header(title=text.title, media_type=text.media_type, page_count=text.page_count)))
     left = _CHARACTERS_AT_LEAST + _CHARACTERS_A_BYTE * path.stat().st_size
     blank = 0
@@ -100,17 +92,13 @@ def _send_pages(path: Path, text: SourceText, send: Callable[[bytes], None], lim
         left -= len(page.text)
         blank = 0 if page.text else blank + 1
         if left < 0:
-            raise _too_large(path, "unpacks to far more text than its size allows for")
+            raise verdict.stopped(path, "unpacks to far more text than its size allows for")
         if blank > _BLANK_PAGES:
-            raise _too_large(path, f"has more than {_BLANK_PAGES:,} pages in a row without text")
+            raise verdict.stopped(path, f"has more than {_BLANK_PAGES:,} pages in a row without text")
         if len(page.text) > wire.MAX_CHARACTERS or len(page.boxes) > wire.MAX_BOXES:
-            raise _too_large(path, f"has more text on page {page.number} than anybody sets on one")
+            raise verdict.stopped(path, f"has more text on page {page.number} than anybody sets on one")
         send(wire.page_frame(page))
         grant_page(limits)
-
-
-def _too_large(path: Path, what: str) -> ParsingStopped:
-    return ParsingStopped(f"{shown(path)} {what}.", subject=shown(path), remedy="Convert it to text and give that.")
 
 
 def _send_problem(channel: socket.socket, problem: FileProblem) -> None:

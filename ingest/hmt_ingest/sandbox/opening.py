@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import atexit
 import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
 from pathlib import Path
 
 from hmt_ingest.naming import shown
@@ -19,7 +17,6 @@ from hmt_qa.ports import Reader
 from hmt_qa.types import Page, ParsingLimits
 
 _PROBLEMS: dict[str, type[FileProblem]] = {kind.__name__: kind for kind in FileProblem.__subclasses__()}
-_USUAL = ParsingLimits()
 
 
 class Sandbox:
@@ -31,7 +28,7 @@ class Sandbox:
 
     @contextmanager
     def open(
-        self, reader: Reader, path: Path, *, password: str | None = None, limits: ParsingLimits = _USUAL
+        self, reader: Reader, path: Path, *, password: str | None = None, limits: ParsingLimits
     ) -> Iterator[SandboxedText]:
         """Open `path` with `reader`; raises `FileProblem` only. What the body of the `with` raises passes untouched."""
         whole = os.path.abspath(path)  # noqa: PTH100 - Path.absolute keeps `..`
@@ -65,14 +62,6 @@ class Sandbox:
             if self._server is not None:
                 self._server.close()
             self._server = None
-
-
-@cache
-def shared_sandbox() -> Sandbox:
-    """The one of this process; its fork server ends with us."""
-    sandbox = Sandbox()
-    atexit.register(sandbox.close)
-    return sandbox
 
 
 class SandboxedText:

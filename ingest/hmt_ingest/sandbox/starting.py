@@ -12,22 +12,13 @@ from dataclasses import dataclass
 
 from hmt_ingest.sandbox.child import Order
 from hmt_ingest.sandbox.forkserver import DEATH, LENGTH
+from hmt_ingest.sandbox.verdict import Death
 
 _LAST_WORDS_SECONDS = 5.0
 # Passed on to the processes that parse; tokens and keys in our environment are none of their business.
 _ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TESSDATA_PREFIX")
 # A fork keeps one thread, and each thread of a numeric library costs address space.
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OMP_THREAD_LIMIT", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Death:
-    """How a child ended: exit code, signal (0 for none), peak resident memory in bytes, processor time in seconds."""
-
-    code: int
-    signal: int
-    peak_bytes: int
-    cpu_seconds: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

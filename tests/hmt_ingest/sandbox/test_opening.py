@@ -17,7 +17,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from hmt_ingest.sandbox.opening import Sandbox, shared_sandbox
+from hmt_ingest.border import shared_sandbox
+from hmt_ingest.sandbox.opening import Sandbox
 from hmt_qa.errors import CorruptFile, EncryptedFile, FileMissing, FileProblem, ParsingStopped
 from hmt_qa.types import Page, ParsingLimits
 from tests.hmt_ingest.sandbox import odd_readers as odd
@@ -38,8 +39,10 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "a.odd"
 
 
-def read(sandbox: Sandbox, reader: odd.OddReader, path: Path, **options: object) -> list[Page]:
-    with sandbox.open(reader, path, **({"limits": SOON} | options)) as text:
+def read(
+    sandbox: Sandbox, reader: odd.OddReader, path: Path, *, limits: ParsingLimits = SOON, password: str | None = None
+) -> list[Page]:
+    with sandbox.open(reader, path, limits=limits, password=password) as text:
         return list(text)
 
 
@@ -58,14 +61,14 @@ def is_gone(pid: int) -> bool:
 
 
 def test_a_document_comes_through_as_its_reader_gave_it(sandbox, path):
-    with sandbox.open(odd.Echoing(), path, password="sesame") as text:  # noqa: S106
+    with sandbox.open(odd.Echoing(), path, limits=SOON, password="sesame") as text:  # noqa: S106
         assert (text.title, text.media_type, text.page_count) == ("A title", "text/odd", 3)
         assert [page.text for page in text] == ["first\n", "second\n", "third\n"]
         assert [page.label for page in text] == ["p1", "p2", "p3"]
 
 
 def test_two_passes_at_once_do_not_mix(sandbox, path):
-    with sandbox.open(odd.Echoing(), path, password="sesame") as text:  # noqa: S106
+    with sandbox.open(odd.Echoing(), path, limits=SOON, password="sesame") as text:  # noqa: S106
         pairs = [(one.text, other.text) for one, other in zip(text, text, strict=True)]
     assert pairs == [("first\n", "first\n"), ("second\n", "second\n"), ("third\n", "third\n")]
 
@@ -77,7 +80,7 @@ def test_a_pass_that_was_left_early_does_not_disturb_the_next(sandbox, path):
 
 
 def test_everything_of_a_page_survives_and_what_is_no_text_is_replaced_one_for_one(sandbox, path):
-    with sandbox.open(odd.Boxed(), path) as text:
+    with sandbox.open(odd.Boxed(), path, limits=SOON) as text:
         (page,) = text
         assert text.title == "half \ufffd a title"
     sent = odd.Boxed.PAGE
@@ -99,7 +102,7 @@ def test_errors_of_the_reader_keep_their_kind_and_their_remedy(sandbox, path):
 
 
 def test_what_a_reader_stumbles_over_is_a_corrupt_file_and_says_where(sandbox, path):
-    with sandbox.open(odd.Stumbling(), path) as text:
+    with sandbox.open(odd.Stumbling(), path, limits=SOON) as text:
         pages = iter(text)
         assert next(pages).text == "one\n"
         with pytest.raises(CorruptFile, match=r"KeyError while parsing \(odd_readers\.py:\d+\)"):
@@ -148,7 +151,7 @@ def test_a_page_is_only_so_long(sandbox, path, characters, fits):
 
 def test_text_without_end_is_no_document(sandbox, path):
     with (
-        sandbox.open(odd.Endless(), path) as text,
+        sandbox.open(odd.Endless(), path, limits=SOON) as text,
         pytest.raises(ParsingStopped, match="far more text than its size allows for"),
     ):
         deque(text, maxlen=0)
@@ -163,7 +166,7 @@ def test_only_so_many_blank_pages_stand_in_a_row(sandbox, path):
 
 
 def test_the_child_waits_while_nobody_takes_its_pages(sandbox, path):
-    with sandbox.open(odd.Endless(), path) as text:
+    with sandbox.open(odd.Endless(), path, limits=SOON) as text:
         pages = iter(text)
         next(pages)
         time.sleep(0.5)
@@ -254,7 +257,7 @@ def test_threads_may_open_documents_at_once(sandbox, tmp_path):
         file = tmp_path / f"{number}.odd"
         file.write_text("".join(f"{number} {line}\n" for line in range(40)))
         for _ in range(10):
-            with sandbox.open(odd.Endless(), file) as text:
+            with sandbox.open(odd.Endless(), file, limits=SOON) as text:
                 next(iter(text))  # left early: that child is killed while others are born and end
             read(sandbox, odd.Echoing(), file, password="sesame")  # noqa: S106
         seen[number] = [page.text for page in read(sandbox, odd.Echoing(), file, password="sesame")]  # noqa: S106
