@@ -15,25 +15,28 @@ _OPEN_FILES = 64
 def impose(limits: ParsingLimits) -> None:
     """Limit this process and what it starts, for good: also no core dump, no written file, few open ones.
 
-    Memory is counted from what the process has now.
+    Memory is counted from what the process has now. Limits that are lower already stay.
     """
     if used := _address_space():
-        most = used + (limits.memory_mb << 20)
-        resource.setrlimit(resource.RLIMIT_AS, (most, most))
-    for kind, most in (
-        (resource.RLIMIT_CORE, 0),
-        (resource.RLIMIT_FSIZE, 0),
-        (resource.RLIMIT_NOFILE, _OPEN_FILES),
-        (resource.RLIMIT_CPU, limits.total_seconds),
-    ):
-        resource.setrlimit(kind, (most, most))
+        _lower(resource.RLIMIT_AS, used + (limits.memory_mb << 20))
+    _lower(resource.RLIMIT_CORE, 0)
+    _lower(resource.RLIMIT_FSIZE, 0)
+    _lower(resource.RLIMIT_NOFILE, _OPEN_FILES)
+    _lower(resource.RLIMIT_CPU, limits.total_seconds)
     grant_page(limits)
 
 
 def grant_page(limits: ParsingLimits) -> None:
     """Give this process the processor time of one more page; the kernel ends it with SIGXCPU beyond that."""
+    _, hard = resource.getrlimit(resource.RLIMIT_CPU)
     soft = int(time.process_time()) + 1 + limits.page_seconds
-    resource.setrlimit(resource.RLIMIT_CPU, (min(soft, limits.total_seconds), limits.total_seconds))
+    resource.setrlimit(resource.RLIMIT_CPU, (min(soft, hard), hard))
+
+
+def _lower(kind: int, most: int) -> None:
+    _, hard = resource.getrlimit(kind)
+    most = most if hard == resource.RLIM_INFINITY else min(most, hard)
+    resource.setrlimit(kind, (most, most))
 
 
 def ran_out(limits: ParsingLimits, peak_bytes: int) -> bool:

@@ -40,16 +40,23 @@ class Sandbox:
             text.close()
 
     def fork(self, order: Order) -> Child:
-        """A new child at work on `order`; a fork server that died is replaced."""
+        """A new child at work on `order`, by a new fork server if the last one died; raises `ParsingStopped`."""
         with self._lock:
-            if self._server is None or not self._server.is_ours:
-                self._server = ForkServer()
             try:
-                return self._server.fork(order)
-            except OSError:
-                self._server.close()
-                self._server = ForkServer()
-                return self._server.fork(order)
+                return self._fork(order)
+            except OSError as problem:
+                what = f"could not be given a process to be parsed in ({problem.strerror})"
+                raise verdict.stopped(Path(order.path), what, "Free some memory and try again.") from problem
+
+    def _fork(self, order: Order) -> Child:
+        if self._server is None or not self._server.is_ours:
+            self._server = ForkServer()
+        try:
+            return self._server.fork(order)
+        except OSError:
+            self._server.close()
+            self._server = ForkServer()
+            return self._server.fork(order)
 
     @property
     def server_pid(self) -> int:

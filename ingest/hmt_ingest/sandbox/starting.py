@@ -7,7 +7,7 @@ import os
 import socket
 import subprocess
 import sys
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 
 from hmt_ingest.sandbox.child import Order
@@ -50,8 +50,11 @@ class ForkServer:
     """A running fork server. It ends when it is closed, and by itself when this process ends."""
 
     def __init__(self) -> None:
+        """Start it; raises OSError where there is no process to be had."""
+        self._owner = os.getpid()
         self._orders, theirs = socket.socketpair()
-        with theirs:
+        with theirs, ExitStack() as failing:
+            failing.callback(self._orders.close)
             self._process = subprocess.Popen(  # noqa: S603 - our own module
                 [sys.executable, "-P", "-m", "hmt_ingest.sandbox.forkserver", str(theirs.fileno())],
                 stdin=subprocess.DEVNULL,
@@ -61,7 +64,7 @@ class ForkServer:
                 env=_environment(),
                 start_new_session=True,  # Ctrl-C is for us: we end it in order
             )
-        self._owner = os.getpid()
+            failing.pop_all()
 
     @property
     def is_ours(self) -> bool:

@@ -195,6 +195,29 @@ def test_the_child_is_limited_has_its_own_group_and_no_file_of_ours(sandbox, pat
     assert set(about["files"]) <= {0, 1, 2, 3, 4}  # 4: the listing itself
 
 
+def test_limits_that_are_lower_already_stay(path):
+    code = (
+        "import resource, sys; from pathlib import Path\n"
+        "resource.setrlimit(resource.RLIMIT_CPU, (15, 15)); resource.setrlimit(resource.RLIMIT_NOFILE, (50, 50))\n"
+        "from tests.hmt_ingest.sandbox.test_opening import *\n"
+        "box = Sandbox(); print(read(box, odd.Telling(), Path(sys.argv[1]))[0].text); box.close()"
+    )
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    done = subprocess.run([sys.executable, "-c", code, str(path)], stdout=subprocess.PIPE, check=True, env=environment)
+    limits = json.loads(done.stdout)["limits"]
+    assert (limits["RLIMIT_CPU"][1], limits["RLIMIT_NOFILE"]) == (15, [50, 50])
+
+
+def test_where_no_process_can_be_had_the_document_fails_clearly(path, monkeypatch):
+    box = Sandbox()
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    with pytest.raises(ParsingStopped, match=r"could not be given a process to be parsed in \(No such file"):
+        read(box, odd.Echoing(), path)
+    monkeypatch.undo()
+    assert len(read(box, odd.Echoing(), path, password="sesame")) == 3  # noqa: S106
+    box.close()
+
+
 def test_the_child_cannot_write(sandbox, path):
     with pytest.raises(FileProblem):
         read(sandbox, odd.Writing(), path)
