@@ -9,8 +9,7 @@ from email.message import EmailMessage, MIMEPart
 from email.policy import default
 from pathlib import Path
 
-from hmt_ingest.fingerprint import missing
-from hmt_ingest.readers.parts import Part, PartedText, parted
+from hmt_ingest.readers.parts import Part, PartedText, content_of, parted
 from hmt_ingest.refusals import corrupt
 
 _HEADERS = ("From", "To", "Cc", "Date", "Subject")
@@ -26,10 +25,7 @@ class MailReader:
     @contextmanager
     def open(self, path: Path, *, password: str | None = None) -> Iterator[PartedText]:
         """Read `path` whole; raises `FileMissing`, or `CorruptFile` for what is no e-mail."""
-        try:
-            message = message_from_bytes(path.read_bytes(), _class=EmailMessage, policy=default)
-        except OSError as problem:
-            raise missing(path, problem) from problem
+        message = message_from_bytes(content_of(path), _class=EmailMessage, policy=default)
         if not any(name in message for name in _HEADERS):
             raise corrupt(path, "it is no e-mail")
         yield parted(path, _parts(message, "message"), title=_header(message, "Subject"), media_type="message/rfc822")

@@ -8,8 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from hmt_ingest.fingerprint import missing
-from hmt_ingest.readers.parts import Part, PartedText, parted
+from hmt_ingest.readers.parts import Part, PartedText, content_of, parted
 from hmt_ingest.readers.titles import first_heading
 from hmt_ingest.refusals import corrupt
 
@@ -27,10 +26,7 @@ class NotebookReader:
         from nbformat import reads
         from nbformat.reader import NotJSONError
 
-        try:
-            content = path.read_bytes()
-        except OSError as problem:
-            raise missing(path, problem) from problem
+        content = content_of(path)
         try:
             with warnings.catch_warnings(action="ignore"):  # about cells without ids
                 cells = reads(content.decode("utf-8-sig"), as_version=4).cells

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from hmt_ingest.fingerprint import missing
 from hmt_ingest.naming import shown
 from hmt_ingest.readers.blocks import split_blocks
 from hmt_ingest.readers.titles import sensible_title
@@ -58,6 +59,14 @@ def parted(path: Path, parts: Iterable[Part], *, title: str, media_type: str) ->
     if not pages:
         raise no_text(path)
     return PartedText(title=sensible_title(title, shown(Path(path.stem))), media_type=media_type, pages=pages)
+
+
+def content_of(path: Path) -> bytes:
+    """All bytes of the file at `path`; raises `FileMissing`."""
+    try:
+        return path.read_bytes()
+    except OSError as problem:
+        raise missing(path, problem) from problem
 
 
 def tidy(text: str) -> str:

@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from hmt_ingest.fingerprint import missing
 from hmt_ingest.readers.encoding import decoded_markup, require_text
-from hmt_ingest.readers.parts import PartedText, parted
+from hmt_ingest.readers.parts import PartedText, content_of, parted
 
 
 class HtmlReader:
@@ -23,10 +22,7 @@ class HtmlReader:
         """Read `path` whole; raises `FileMissing`, `EmptyFile` or `UnsupportedFile` (binary content)."""
         from hmt_ingest.readers.markup import read_markup
 
-        try:
-            content = path.read_bytes()
-        except OSError as problem:
-            raise missing(path, problem) from problem
+        content = content_of(path)
         require_text(path, content)
         read = read_markup(decoded_markup(content))
         yield parted(path, read.parts, title=read.title, media_type="text/html")

@@ -137,6 +137,14 @@ class Leaving(OddReader):
         os._exit(3)
 
 
+class Abandoning(OddReader):
+    """Starts a program, tells its id, and is gone."""
+
+    def texts(self, path: Path) -> Iterator[str]:
+        yield f"{subprocess.Popen(['sleep', '1000']).pid}\n"
+        os._exit(0)
+
+
 class Babbling(OddReader):
     """Gives a page, then what is no frame."""
 

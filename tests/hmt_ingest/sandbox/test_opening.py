@@ -230,6 +230,15 @@ def test_a_child_that_is_not_needed_any_more_ends_with_all_it_started(sandbox, p
     wait_until(lambda: is_gone(child) and is_gone(program))
 
 
+def test_a_program_that_a_child_leaves_behind_ends_too(sandbox, path):
+    with sandbox.open(odd.Abandoning(), path, limits=SOON) as text:
+        pages = iter(text)
+        program = int(next(pages).text)
+        with pytest.raises(ParsingStopped, match="exit code 0"):
+            next(pages)
+    wait_until(lambda: is_gone(program))
+
+
 def test_a_fork_server_that_was_killed_is_replaced(path):
     box = Sandbox()
     assert len(read(box, odd.Echoing(), path, password="sesame")) == 3  # noqa: S106
