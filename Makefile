@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: install browser check test demo bench docs clean
+.PHONY: install browser tesseract check test demo bench docs clean
 
 install: $(STAMP)
 
@@ -19,13 +19,17 @@ $(STAMP): pyproject.toml constraints.txt
 browser:
 	@command -v chromium >/dev/null || bash scripts/install-chromium
 
+# The tests of text recognition need Tesseract's language data; where it may not be installed they are skipped.
+tesseract:
+	@ls /usr/share/tesseract-ocr/*/tessdata/eng.traineddata >/dev/null 2>&1 || bash scripts/install-tesseract
+
 check: install
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test: check browser
+test: check browser tesseract
 	$(BIN)/pytest
 
 demo: install
@@ -34,6 +38,7 @@ demo: install
 bench: install
 	$(BIN)/python benchmarks/spine.py
 	$(BIN)/python benchmarks/recall.py
+	$(BIN)/python benchmarks/parsing.py
 
 docs: install
 	$(BIN)/pdoc --output-directory build/docs hmt_qa hmt_ingest hmt_storage hmt_ui hmt_kernels

@@ -6,6 +6,7 @@ HmtQaError
 │   ├── UnsupportedFile         no reader for this kind, or binary content
 │   ├── EncryptedFile           a password is needed, or the one given is wrong
 │   ├── CorruptFile             the reader could not make sense of the bytes
+│   ├── ParsingStopped          parsing crashed, or needed more memory or time than a file may take
 │   ├── EmptyFile               zero bytes, or zero pages
 │   └── NoTextFound             pages without a single character (a scan)
 ├── LibraryProblem
@@ -64,6 +65,10 @@ class EncryptedFile(FileProblem):
 
 class CorruptFile(FileProblem):
     """The reader could not make sense of the bytes."""
+
+
+class ParsingStopped(FileProblem):
+    """Parsing crashed, or needed more memory or time than a file may take."""
 
 
 class EmptyFile(FileProblem):

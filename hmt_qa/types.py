@@ -30,7 +30,9 @@ class Page:
     """One page as a reader yields it. `text` ends with a newline unless it is empty; `number` counts from 1.
 
     `label` is what is printed on the page, or the line range where a file has lines and no pages.
-    `width` and `height` are in points, 0 where the format has no geometry.
+    `width` and `height` are in points, 0 where the format has no geometry. `borders` are places in `text`, ascending,
+    where a segment should rather begin: functions and classes. `unread` says what the page shows that is not in `text`
+    ("a picture"); it is empty where nothing is missing.
     """
 
     number: int
@@ -39,6 +41,8 @@ class Page:
     width: float = 0.0
     height: float = 0.0
     boxes: Sequence[TextBox] = ()
+    borders: Sequence[int] = ()
+    unread: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +57,7 @@ class PageSpan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Segment:
-    """L tokens of a document, exactly placed. Segments partition the document's text: no gap, no overlap."""
+    """At most L tokens of a document, exactly placed. Segments partition its text: no gap, no overlap."""
 
     number: int
     token_ids: tuple[int, ...]
@@ -258,7 +262,10 @@ class IngestStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IngestResult:
-    """One input after `ingest`; `document` is empty and `error` says why where it failed."""
+    """One input after `ingest`; `document` is empty and `error` says why where it failed.
+
+    Where it did not fail, `error` names the pages that show something which could not be read as text.
+    """
 
     path: str
     status: IngestStatus
@@ -271,6 +278,19 @@ class IngestResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ParsingLimits:
+    """What parsing a document may take: it is given up beyond that, and the rest of a batch goes on.
+
+    Opening it and each of its pages may take `page_seconds` of processor time and twice that of waiting, the whole
+    document `total_seconds` of processor time. `memory_mb` is address space.
+    """
+
+    memory_mb: int = 1024
+    page_seconds: int = 60
+    total_seconds: int = 3_600
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class IngestOptions:
     """What to read and where to put it. `include` and `exclude` are gitignore-style globs on the relative path."""
 
@@ -279,6 +299,7 @@ class IngestOptions:
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     password: str | None = field(default=None, repr=False)
+    limits: ParsingLimits = ParsingLimits()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

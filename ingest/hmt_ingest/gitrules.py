@@ -16,6 +16,8 @@ from pathlib import Path
 from pathspec.patterns.gitignore import GitIgnorePatternError
 from pathspec.patterns.gitignore.spec import GitIgnoreSpecPattern
 
+from hmt_ingest.gitfolders import exclude_file, is_working_tree
+
 logger = logging.getLogger(__name__)
 
 _UNESCAPED_TRAILING_SPACES = re.compile(r"(?<!\\) +$")
@@ -48,9 +50,13 @@ class IgnoreRules:
     layers: tuple[_Layer, ...] = ()
 
     def entering(self, folder: Path) -> IgnoreRules:
-        """These rules with those that `folder` itself brings: `.git/info/exclude`, then `.gitignore`."""
-        rules = self
-        for file in (folder / ".git" / "info" / "exclude", folder / ".gitignore"):
+        """These rules with those that `folder` itself brings: `info/exclude`, then `.gitignore`.
+
+        Where a repository begins, a submodule for one, the rules of the one around it end.
+        """
+        begins = is_working_tree(folder)
+        rules = IgnoreRules() if begins else self
+        for file in ((exclude_file(folder),) if begins else ()) + (folder / ".gitignore",):
             if lines := _lines(file):
                 rules = rules.adding(folder, lines)
         return rules
@@ -74,10 +80,10 @@ class IgnoreRules:
 def rules_above(folder: Path) -> IgnoreRules:
     """The rules that the repository around `folder` holds for it, without those of `folder` itself."""
     around: list[Path] = []
-    if not (folder / ".git").exists():
+    if not is_working_tree(folder):
         for parent in folder.parents:
             around.append(parent)
-            if (parent / ".git").exists():
+            if is_working_tree(parent):
                 break
         else:
             around = []

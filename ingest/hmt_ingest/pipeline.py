@@ -76,7 +76,7 @@ class _Work:
                 sha256=fingerprint.sha256,
                 size_bytes=fingerprint.size_bytes,
             )
-            status, document = self._ingest(found.path, source, fingerprint)
+            status, document, unread = self._ingest(found.path, source, fingerprint)
         except _FailedAndRecorded as failed:
             return _failed(source, failed.problem, started)
         except (UnsupportedFile, EmptyFile) as problem:
@@ -98,18 +98,19 @@ class _Work:
             tokens=document.tokens,
             segments=document.segments,
             seconds=time.perf_counter() - started,
+            error=unread,
         )
 
-    def _ingest(self, path: Path, source: SourceFile, fingerprint: Fingerprint) -> tuple[IngestStatus, Document]:
+    def _ingest(self, path: Path, source: SourceFile, fingerprint: Fingerprint) -> tuple[IngestStatus, Document, str]:
         known = self.library.find(collection=source.collection, path=source.path)
         if known is not None and known.sha256 == source.sha256 and known.model_id == self.engine.model_id:
-            return IngestStatus.UNCHANGED, known
+            return IngestStatus.UNCHANGED, known, ""
         reader = installed_readers().reader_for(path)
         # Opened before equal bytes are looked for: their memory is no way around a password, and the title is here.
-        with opened(reader, path, self.options.password) as text:
+        with opened(reader, path, self.options.password, self.options.limits) as text:
             adopted = self.library.adopt(source, reader=reader.name, model_id=self.engine.model_id, title=text.title)
             if adopted is not None:
-                return IngestStatus.INGESTED, adopted
+                return IngestStatus.INGESTED, adopted, ""
             ingestion = self._begin(source, reader, text)
             return self._read(path, text, ingestion, fingerprint)
 
@@ -128,7 +129,7 @@ class _Work:
 
     def _read(
         self, path: Path, text: SourceText, ingestion: Ingestion, fingerprint: Fingerprint
-    ) -> tuple[IngestStatus, Document]:
+    ) -> tuple[IngestStatus, Document, str]:
         reading = Reading(path=path, text=text, ingestion=ingestion, engine=self.engine)
         try:
             kept = reading.agreeing_segments()
@@ -145,7 +146,7 @@ class _Work:
             with suppress(LibraryProblem):
                 ingestion.interrupt()
             raise
-        return (IngestStatus.RESUMED if kept else IngestStatus.INGESTED), document
+        return (IngestStatus.RESUMED if kept else IngestStatus.INGESTED), document, reading.unread
 
     def _report(self, source: SourceFile, problem: FileProblem, started: float) -> IngestResult:
         try:

@@ -6,20 +6,24 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from hmt_ingest.border import PagesSeen
+from hmt_ingest.pages_seen import PagesSeen
 from hmt_ingest.segmenting import PagedSegment, segment_pages
 from hmt_qa.ports import Ingestion, MemoryReader, SourceText
 from hmt_qa.types import Job, Page, Segment
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Reading:
-    """A file, the right to append to its memory, and the model that reads."""
+    """A file, the right to append to its memory, and the model that reads.
+
+    `unread` says, after `remaining`, which pages show something that could not be read; empty for none.
+    """
 
     path: Path
     text: SourceText
     ingestion: Ingestion
     engine: MemoryReader
+    unread: str = ""
 
     def agreeing_segments(self) -> int:
         """How many committed segments can stay; later ones are dropped from the ingestion.
@@ -65,6 +69,7 @@ class Reading:
                 segment, memory_row=memory_row, state_id=state, pages=pages_of.pop(segment.number)
             )
         seen.require_text()
+        self.unread = seen.report()
 
     def _handing_over(
         self, seen: PagesSeen, pages_of: dict[int, tuple[Page, ...]], committed: int

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pathspec import GitIgnoreSpec
 
+from hmt_ingest.gitfolders import missing_submodules
 from hmt_ingest.gitrules import IgnoreRules, rules_above
 from hmt_ingest.suitability import Suitability
 
@@ -71,6 +72,8 @@ class Walk:
         except OSError as problem:
             yield Skipped(folder, problem.strerror or "unreadable")
             return
+        for path in missing_submodules(folder):
+            yield Skipped(path, "submodule that is not checked out")
         for entry in entries:
             path = Path(entry.path)
             is_folder = entry.is_dir(follow_symlinks=False)

@@ -8,14 +8,16 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
+from pypdf import PdfWriter
 
 from hmt_ingest import pipeline
 from hmt_ingest.naming import shown
 from hmt_ingest.pipeline import FileIngestor
-from hmt_qa.errors import CorruptFile, HmtQaError, LibraryBusy, StorageFull
-from hmt_qa.types import IngestOptions, IngestStatus, Page
+from hmt_qa.errors import LibraryBusy, StorageFull
+from hmt_qa.types import IngestOptions, IngestStatus, Page, ParsingLimits
+from tests.hmt_ingest import hostile
 from tests.hmt_ingest.fakes import FakeLibrary, HashEngine
-from tests.hmt_ingest.papers import draw_pdf, picture, prose, rewritten
+from tests.hmt_ingest.papers import draw_pdf, empty_page, picture, prose, rewritten
 
 WORDS = " ".join(f"word{number}" for number in range(60)) + "\n"
 
@@ -212,8 +214,8 @@ def test_bad_files_fail_with_their_reason_and_the_batch_goes_on(tmp_path):
     assert "holds no text" in errors["empty.txt"]
     assert "binary content" in errors["binary.dat"]
     assert "3 pages" in errors["scan.pdf"]
-    assert "looks like a scan" in errors["scan.pdf"]
-    assert "OCR" in errors["scan.pdf"]
+    assert "looks like a scan (pages 1-3 show a drawing" in errors["scan.pdf"]
+    assert "hmt-qa[ocr]" in errors["scan.pdf"]
     assert "Give its password with --password." in errors["l.pdf"]
     assert "No such file" in errors["missing.txt"]
     assert set(library.failures) == {str(path) for path in bad}
@@ -299,30 +301,75 @@ def test_a_full_disk_ends_the_batch(tmp_path):
     assert not library.failures
 
 
-class StumblingText:
-    title, media_type, page_count = "x", "text/x", 2
-
-    def __iter__(self):
-        yield Page(number=1, label="1", text="words enough for a segment or two\n")
-        raise KeyError("/Resources")
-
-
-def test_whatever_a_reader_stumbles_over_is_a_corrupt_file(tmp_path, monkeypatch):
-    from contextlib import contextmanager
-
-    from hmt_ingest.readers.text import TextReader
-
-    @contextmanager
-    def stumbling(_self, _path, *, password=None):
-        yield StumblingText()
-
-    monkeypatch.setattr(TextReader, "open", stumbling)
-    library, path = FakeLibrary(), written(tmp_path / "a.txt")
-    (result,) = ingest(library, path)
-    assert result.status is IngestStatus.FAILED
-    assert "KeyError while parsing" in result.error
+def test_a_file_whose_parser_dies_fails_in_the_middle_and_leaves_nothing(tmp_path):
+    library = FakeLibrary()
+    bomb, good = tmp_path / "bomb.pdf", written(tmp_path / "good.txt")
+    # The first page is read and stored before the second one needs too much.
+    hostile.many_operators(bomb)
+    draw_pdf(tmp_path / "first.pdf", prose(1))
+    with PdfWriter() as writer:
+        writer.append(tmp_path / "first.pdf")
+        writer.append(bomb)
+        writer.write(bomb)
+    jobs = []
+    results = ingest(library, bomb, good, jobs=jobs)
+    assert [result.status for result in results] == [IngestStatus.FAILED, IngestStatus.INGESTED]
+    assert "needs more than 1,024 MB of memory on page 2" in results[0].error
+    assert jobs[0].path == str(bomb)
     assert not library.pending
-    assert issubclass(CorruptFile, HmtQaError)
+    assert not library.owned
+
+
+def test_limits_of_parsing_are_an_option(tmp_path):
+    path = tmp_path / "paragraphs.docx"
+    hostile.docx_of_empty_paragraphs(path)
+    (result,) = ingest(FakeLibrary(), path, limits=ParsingLimits(memory_mb=200))
+    assert "needs more than 200 MB" in result.error
+
+
+def test_pages_that_show_something_without_characters_are_named(tmp_path):
+    path = draw_pdf(tmp_path / "a.pdf", prose(1), picture, prose(3), empty_page, picture, picture, prose(7))
+    (result,) = ingest(FakeLibrary(), path)
+    assert result.status is IngestStatus.INGESTED
+    assert result.error.startswith("Not read: pages 2, 5-6 show a drawing")
+    (again,) = ingest(FakeLibrary(), draw_pdf(tmp_path / "b.pdf", prose(1), empty_page))
+    assert again.error == ""
+
+
+def test_a_document_that_goes_on_names_the_unread_pages_of_its_first_part_too(tmp_path):
+    path = draw_pdf(tmp_path / "a.pdf", picture, prose(2, 3), prose(3, 3))
+    library = FakeLibrary()
+    library.fail_after = 4
+    with pytest.raises(KeyboardInterrupt):
+        ingest(library, path)
+    library.fail_after = None
+    (result,) = ingest(library, path)
+    assert result.status is IngestStatus.RESUMED
+    assert "page 1 shows a drawing" in result.error
+
+
+CODE = "".join(
+    f"def function_{number}(argument):\n" + f"    value_{number} = argument + {number}\n" * (number % 7 + 1) + "\n\n"
+    for number in range(40)
+)
+
+
+@pytest.mark.parametrize("stop", [1, 4, 9])
+def test_code_that_is_cut_at_functions_goes_on_to_the_same_memory(tmp_path, stop):
+    path = written(tmp_path / "a.py", CODE)
+    whole, library = FakeLibrary(), FakeLibrary()
+    (expected,) = ingest(whole, path, engine=HashEngine(120))
+    library.fail_after = stop
+    with pytest.raises(KeyboardInterrupt):
+        ingest(library, path, engine=HashEngine(120))
+    library.fail_after = None
+    jobs = []
+    ingest(library, path, engine=HashEngine(120), jobs=jobs)
+    assert library.memory_of(path) == whole.memory_of(path)
+    assert len(jobs) == expected.segments - stop
+    segments = whole.memory_of(path).segments
+    assert "".join(segment.text for segment in segments) == CODE
+    assert sum(segment.text.lstrip().startswith("def ") for segment in segments) > len(segments) / 2
 
 
 def test_a_name_that_is_no_unicode_is_stored_as_text(tmp_path):

@@ -92,6 +92,26 @@ def test_the_encoding_is_recognised(tmp_path, encoding):
     assert joined(read(path)[1]) == text
 
 
+def test_utf8_with_a_little_damage_stays_utf8(tmp_path):
+    path = tmp_path / "a.txt"
+    whole = "Größe und Maß überall, auch für Bären.\n" * 50
+    surrogate = "\ud83d".encode("utf-8", "surrogatepass")
+    path.write_bytes(whole.encode() + surrogate + b" half\n" + whole.encode() + b"\xc3")
+    text = joined(read(path)[1])
+    assert text.startswith(whole)
+    assert text.count("Größe") == 100
+    assert set(text) - set(whole) <= set("\ufffd lf")
+
+
+def test_a_line_without_end_is_data(tmp_path):
+    path = tmp_path / "a.txt"
+    with path.open("wb") as file:
+        for _ in range(101):
+            file.write(b"x" * 1_000_000)
+    with pytest.raises(UnsupportedFile, match="a line of more than 100,000,000 characters"):
+        read(path)
+
+
 def test_one_old_character_far_into_a_file_changes_its_encoding_not_its_length(tmp_path):
     path = tmp_path / "a.txt"
     path.write_bytes(b"plain words here\n" * 20_000 + "ein schöner Tag für große Bären\n".encode("cp1252") * 5)

@@ -127,6 +127,79 @@ def test_random_ignore_files_decide_as_git_decides(tmp_path_factory, tree, top, 
     assert names(root) == [name for name in listed_by_git(root) if (root / name).stat().st_size]
 
 
+def commit(root: Path) -> None:
+    git(root, "add", "--all", "--force")
+    git(root, "-c", "user.name=a", "-c", "user.email=a@example.org", "commit", "--quiet", "--message", "all")
+
+
+@pytest.fixture
+def with_submodule(tmp_path):
+    """A repository with a submodule in `vendor/part`, each with ignore files of its own."""
+    part = make(tmp_path / "part", {"a.txt": "x", "b.log": "x", ".gitignore": "*.tmp\n"})
+    git(part, "init", "-q")
+    commit(part)
+    root = make(tmp_path / "whole", {"c.txt": "x", ".gitignore": "*.log\n"})
+    git(root, "init", "-q")
+    git(root, "-c", "protocol.file.allow=always", "submodule", "--quiet", "add", str(part), "vendor/part")
+    commit(root)
+    return root
+
+
+def test_a_submodule_is_walked_by_its_own_rules(with_submodule):
+    make(with_submodule, {"d.log": "x", "vendor/part/e.tmp": "x", "vendor/part/f.own": "x", "vendor/part/g.txt": "x"})
+    (with_submodule / ".git/modules/vendor/part/info").mkdir(exist_ok=True)
+    (with_submodule / ".git/modules/vendor/part/info/exclude").write_text("*.own\n")
+    inside = listed_by_git(with_submodule / "vendor/part")
+    assert inside == [".gitignore", "a.txt", "b.log", "g.txt"]
+    assert names(with_submodule / "vendor/part") == inside
+    own = [name for name in listed_by_git(with_submodule) if name != "vendor/part"]
+    assert names(with_submodule) == sorted([*own, *(f"vendor/part/{name}" for name in inside)])
+
+
+def test_a_worktree_obeys_the_exclude_file_of_its_repository(with_submodule, tmp_path):
+    (with_submodule / ".git/info").mkdir(exist_ok=True)
+    (with_submodule / ".git/info/exclude").write_text("*.own\n")
+    tree = tmp_path / "tree"
+    git(with_submodule, "worktree", "add", "--quiet", str(tree))
+    make(tree, {"f.own": "x", "g.txt": "x"})
+    expected = [name for name in listed_by_git(tree) if name != "vendor/part"]
+    assert names(tree) == expected
+    assert "g.txt" in expected
+    assert "f.own" not in expected
+
+
+def test_a_submodule_that_is_not_checked_out_is_named(with_submodule, tmp_path):
+    clone = tmp_path / "clone"
+    git(tmp_path, "clone", "--quiet", str(with_submodule), str(clone))
+    assert reasons(clone) == {"vendor/part": "submodule that is not checked out"}
+
+
+SECRETS = (
+    ".env .env.production prod.env id_rsa id_ed25519.old server.pem server.key store.p12 keys.jks passwords.kdbx "
+    ".netrc .pgpass .npmrc .pypirc .htpasswd .git-credentials credentials credentials.json Credentials.CSV "
+    "secrets.yaml my-credentials.json client_secret_1.json terraform.tfstate prod.tfvars .ssh/config "
+    ".aws/config .kube/config"
+).split()
+ORDINARY = (
+    ".env.example .env.sample id_rsa.pub secrets.py credentials.go secrets.md environment.txt keyboard.txt "
+    "token.py password_reset.html"
+).split()
+
+
+def test_files_like_secrets_are_left_out_and_named_unless_they_are_given(tmp_path):
+    root = make(tmp_path, dict.fromkeys([*SECRETS, *ORDINARY], "x"))
+    (root / "notes.txt").write_text("Deploy with:\n-----BEGIN OPENSSH PRIVATE KEY-----\nabc\n")
+    (root / "public.txt").write_text("-----BEGIN PUBLIC KEY-----\nabc\n")
+    assert sorted(names(root)) == sorted([*ORDINARY, "public.txt"])
+    told = reasons(root)
+    assert told.pop("notes.txt") == "holds a private key"
+    assert told == dict.fromkeys(SECRETS, "may hold secrets, by its name")
+    assert walk(root / ".env", root / "id_rsa") == [
+        Found(root / ".env", named=True),
+        Found(root / "id_rsa", named=True),
+    ]
+
+
 def test_a_given_file_is_taken_even_if_ignored(tmp_path):
     root = make(tmp_path, {".gitignore": "*.log\n", "a.log": "x", "b.txt": "x"})
     assert names(root) == [".gitignore", "b.txt"]
@@ -169,6 +242,8 @@ def test_what_is_not_worth_reading_is_named_with_the_reason(tmp_path):
             "long.txt": "x" * 5_000,
             "__init__.py": "",
             "small.json": "{}",
+            "~$report.docx": "x",
+            "._report.pdf": "x",
             "package-lock.json": "x" * (MAX_GENERATED_BYTES + 1),
         },
     )
@@ -180,6 +255,8 @@ def test_what_is_not_worth_reading_is_named_with_the_reason(tmp_path):
     assert names(root) == ["fine.js", "long.txt", "scan.bin", "small.json"]
     assert reasons(root) == {
         "__init__.py": "empty",
+        "._report.pdf": "left behind by another program",
+        "~$report.docx": "left behind by another program",
         "a.js.map": "minified",
         "a.min.js": "minified",
         "bundle.js": "minified",

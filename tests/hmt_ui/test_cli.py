@@ -18,6 +18,7 @@ import pytest
 from reportlab.pdfgen import canvas
 
 from hmt_ui.cli import main
+from tests.hmt_ingest.hostile import docx_of_empty_paragraphs
 
 SENTENCES = [
     f"Paragraph {number} of the harbour master's log says that ship {number} brought {number * 7} barrels of oil."
@@ -133,6 +134,28 @@ def test_bad_files_are_reported_and_the_rest_goes_on(run: Run, log: Path, tmp_pa
     assert "no text" in status["scan.pdf"]["error"].lower() or "scan" in status["scan.pdf"]["error"].lower()
     assert all(row["error"] for row in status.values())
     assert run("ingest", locked, "--password", "sesame", "--json").rows[0]["status"] == "ingested"
+
+
+def test_what_parsing_may_take_is_a_setting(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "paragraphs.docx"
+    docx_of_empty_paragraphs(path)
+    monkeypatch.setenv("HMT_QA_PARSER_MEMORY_MB", "100")
+    (row,) = run("ingest", path, "--json").rows
+    assert "needs more than 100 MB of memory" in row["error"]
+    assert "HMT_QA_PARSER_MEMORY_MB" in row["error"]
+
+
+def test_pages_that_could_not_be_read_are_named_beside_success(run: Run, tmp_path: Path) -> None:
+    page = canvas.Canvas(str(tmp_path / "mixed.pdf"))
+    page.drawString(72, 720, "A typed page about owls.")
+    page.showPage()
+    page.rect(72, 72, 300, 500, fill=1)
+    page.save()
+    outcome = run("ingest", tmp_path / "mixed.pdf")
+    assert outcome.code == 0
+    assert "Not read: page 2 shows a drawing" in outcome.err
+    (row,) = run("ingest", tmp_path / "mixed.pdf", "--json", "--collection", "other").rows
+    assert row["status"] == "ingested"
 
 
 @pytest.mark.parametrize(

@@ -81,6 +81,7 @@ def ingest(
         include=tuple(include or ()),
         exclude=tuple(exclude or ()),
         password=password,
+        limits=_settings(home=home).limits,
     )
     failed = False
     signal.signal(signal.SIGTERM, _interrupt)

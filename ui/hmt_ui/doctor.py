@@ -25,7 +25,9 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield from _checked("library", lambda: _library(settings))
     yield from _checked("model", lambda: _model(settings))
     yield from _checked("engine", lambda: _engine(settings))
-    optional = {name: importlib.util.find_spec(name) is not None for name in ("triton", "flash_attn", "faiss")}
+    optional = {
+        name: importlib.util.find_spec(name) is not None for name in ("triton", "flash_attn", "faiss", "tesserocr")
+    }
     detail = ", ".join(f"{name} {'there' if there else 'not there'}" for name, there in optional.items())
     yield Finding(check="optional", ok=True, detail=f"{detail} (none is needed)")
 

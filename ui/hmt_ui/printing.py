@@ -27,6 +27,8 @@ def ingested(result: IngestResult, *, as_json: bool) -> None:
         rate = f", {result.tokens / result.seconds:,.0f} tokens/s" if result.seconds >= 1 else ""
         size = f"{result.pages} pages, {result.tokens:,} tokens, {result.segments} segments"
         print(f"{result.status:10} {result.document}  {printable(result.path)}  ({size}, {result.seconds:.1f} s{rate})")
+        if result.error:
+            print(f"           {printable(result.path)}: {printable(result.error)}", file=sys.stderr)
 
 
 def answered(stream: Iterator[str | Answer], *, as_json: bool) -> Answer:

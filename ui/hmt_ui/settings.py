@@ -11,6 +11,7 @@ from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from hmt_qa.errors import HmtQaError
+from hmt_qa.types import ParsingLimits
 
 CONFIG_FILE = "config.toml"
 
@@ -36,6 +37,20 @@ class Settings(BaseSettings):
     allowed_hosts: tuple[str, ...] = Field(
         default=(), description="names, beside loopback's, that browsers may call the server by"
     )
+
+    parser_memory_mb: int = Field(default=1024, ge=64, description="memory that parsing one document may take")
+    parser_page_seconds: int = Field(
+        default=60, ge=1, description="processor time that opening a document, or one of its pages, may take"
+    )
+
+    @property
+    def limits(self) -> ParsingLimits:
+        """What parsing a document may take."""
+        usual = ParsingLimits()
+        total = max(usual.total_seconds, self.parser_page_seconds)
+        return ParsingLimits(
+            memory_mb=self.parser_memory_mb, page_seconds=self.parser_page_seconds, total_seconds=total
+        )
 
     @classmethod
     def settings_customise_sources(

@@ -16,6 +16,7 @@ import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
 
 from hmt_ingest.readers.hyphens import Vocabulary
+from hmt_ingest.readers.ink import shown_without_characters
 from hmt_qa.types import Page, TextBox
 
 # One character for one: places in the cleaned text are places in PDFium's list. NUL stands for what is left out.
@@ -38,7 +39,10 @@ _SURROGATES = re.compile("[\ud800-\udfff]")
 
 
 def read_page(page: pdfium.PdfPage, *, number: int, label: str, vocabulary: Vocabulary) -> Page:
-    """The page's text, lines ending in newlines, with a box for each word; raises `PdfiumError`."""
+    """The page's text, lines ending in newlines, with a box for each word, or what it shows instead.
+
+    Raises `PdfiumError`.
+    """
     textpage = page.get_textpage()
     try:
         characters = _characters(textpage.raw)
@@ -48,7 +52,8 @@ def read_page(page: pdfium.PdfPage, *, number: int, label: str, vocabulary: Voca
     finally:
         textpage.close()
     width, height = (round(side, 2) for side in page.get_size())
-    return Page(number=number, label=label, text=words.text, width=width, height=height, boxes=boxes)
+    unread = "" if words.text else shown_without_characters(page)
+    return Page(number=number, label=label, text=words.text, width=width, height=height, boxes=boxes, unread=unread)
 
 
 def _characters(raw: pdfium_c.FPDF_TEXTPAGE) -> str:

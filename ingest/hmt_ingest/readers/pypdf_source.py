@@ -14,7 +14,8 @@ from pypdf.errors import DependencyError, PyPdfError
 
 from hmt_ingest.naming import shown
 from hmt_ingest.readers.titles import sensible_title
-from hmt_qa.errors import CorruptFile, EmptyFile, EncryptedFile
+from hmt_ingest.refusals import corrupt
+from hmt_qa.errors import EmptyFile, EncryptedFile
 from hmt_qa.types import Page
 
 # pypdf documents PyPdfError; damaged files also make it stumble over what it had no reason to expect.
@@ -48,10 +49,13 @@ class PypdfSource:
             page = self.reader.pages[index]
             text = _tidy(page.extract_text())
             width, height = _size_as_shown(page)
+            unread = "contents without characters" if not text and page.get_contents() is not None else ""
         except _PROBLEMS as problem:
             raise corrupt(self.path, f"page {index + 1} cannot be read") from problem
         label = self.labels[index] if index < len(self.labels) else ""
-        return Page(number=index + 1, label=label or str(index + 1), text=text, width=width, height=height)
+        return Page(
+            number=index + 1, label=label or str(index + 1), text=text, width=width, height=height, unread=unread
+        )
 
 
 def open_with_pypdf(path: Path, password: str | None) -> PypdfSource:
@@ -87,11 +91,6 @@ def locked(path: Path) -> EncryptedFile:
     return EncryptedFile(
         f"{shown(path)} is encrypted.", subject=shown(path), remedy="Give its password with --password."
     )
-
-
-def corrupt(path: Path, what: str) -> CorruptFile:
-    """The error for bytes that neither library understands."""
-    return CorruptFile(f"Cannot read {shown(path)}: {what}.", subject=shown(path), remedy="Get an intact copy.")
 
 
 def _tidy(text: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 PROSE = frozenset(".txt .text .md .markdown .mdx .rst .adoc .asciidoc .org .log .tex .bib .srt .vtt .me .nfo".split())
 
 DATA = frozenset(
-    ".csv .tsv .json .jsonl .ndjson .json5 .geojson .ipynb .yaml .yml .toml .ini .cfg .conf .properties .env .xml .xsd "
+    ".json .jsonl .ndjson .json5 .geojson .yaml .yml .toml .ini .cfg .conf .properties .env .xml .xsd "
     ".xsl .xslt .html .htm .xhtml .svg .rss .atom .plist .lock .diff .patch .proto .graphql .avsc .sql .http".split()
 )
 
@@ -28,10 +28,6 @@ MEDIA_TYPES = {
     ".md": "text/markdown",
     ".markdown": "text/markdown",
     ".mdx": "text/markdown",
-    ".csv": "text/csv",
-    ".tsv": "text/tab-separated-values",
-    ".html": "text/html",
-    ".htm": "text/html",
     ".json": "application/json",
     ".xml": "application/xml",
     ".yaml": "application/yaml",

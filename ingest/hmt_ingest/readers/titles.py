@@ -1,4 +1,4 @@
-"""Whether a PDF's own title says anything about it; many carry what their word processor left behind."""
+"""What a document is called: by its own title if that says anything, or by its first heading."""
 
 from __future__ import annotations
 
@@ -23,3 +23,14 @@ def sensible_title(stated: str, fallback: str) -> str:
     if not any(character.isalpha() for character in title) or _LEFT_BEHIND.search(title):
         return fallback
     return title if len(title) <= _LONGEST else title[:_LONGEST].rstrip() + "…"
+
+
+def first_heading(text: str) -> str:
+    """The first `# heading` of a markdown text, outside fenced code and front matter."""
+    fenced = False
+    for line in text.split("\n"):
+        if line.startswith(("```", "~~~")):
+            fenced = not fenced
+        elif not fenced and line.startswith("# "):
+            return " ".join(line.strip("# \t").split())
+    return ""
