@@ -22,7 +22,7 @@ from hmt_qa.training.balance import Balance
 from hmt_qa.training.calibrating import SAMPLES, Sample, calibrate
 from hmt_qa.training.contrast import Heads, RecallTeaching, States
 from hmt_qa.training.data import text_store
-from hmt_qa.training.documents import AskedWindows, LongTexts, MadeWindows
+from hmt_qa.training.documents import AskedWindows, LongTexts, MadeWindows, MixedTexts
 from hmt_qa.training.feeding import moved
 from hmt_qa.training.loop import CALIBRATION
 from hmt_qa.training.losses import IGNORED, token_loss
@@ -34,6 +34,7 @@ from hmt_qa.training.parallel import Place
 from hmt_qa.training.questions import QuestionSets
 from hmt_qa.training.reading import Reading
 from hmt_qa.training.recipes import Answers
+from hmt_qa.training.substituting import Substitutes
 from hmt_qa.training.teacher import Teacher
 from hmt_qa.training.unroll import MemoryKind, unroll
 
@@ -83,11 +84,11 @@ class AnswersStage:
         )
         trained = list(heads.parameters()) if heads else []
         self.optimizers: list[Optimizer] = optimizers(model, recipe.run.rates, memory=True, heads=trained)
-        patterns = ["shard_*.jsonl.zst", *(["sec_filings*.jsonl.zst"] if recipe.filings else [])]
-        texts = LongTexts(text_store(jsonl.find(data, *patterns), work, tokenizer))
+        texts = MixedTexts.open(data, work, tokenizer, share=recipe.filings)
         sets = QuestionSets.open(data, work, tokenizer)
         size = model.config.segment_length
         joint = tokenizer.encode(JOINT, add_special_tokens=False).ids
+        marks = Marks.of(tokenizer)
         self._mixer = Mixer(
             recipe,
             place,
@@ -95,8 +96,8 @@ class AnswersStage:
             model.config.memories_per_segment,
             tokenizer,
             AskedWindows(sets, dict(recipe.sources), joint),
-            MadeWindows(texts, Marks.of(tokenizer)),
-            Reading(sets, PromptFormat.of(tokenizer), size),
+            MadeWindows(texts, marks),
+            Reading(sets, PromptFormat.of(tokenizer), size, Substitutes.of(sets, marks)),
             teacher,
         )
         self._held_out = LongTexts(text_store(jsonl.find(data, "valid.jsonl.zst"), work, tokenizer))

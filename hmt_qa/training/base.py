@@ -83,8 +83,8 @@ class BaseStage:
         self.optimizers: list[Optimizer] = optimizers(model, recipe.run.rates, memory=False)
         self._recipe, self._place = recipe, place
         patterns = ["shard_*.jsonl.zst", *(["sec_filings*.jsonl.zst"] if recipe.filings else [])]
-        texts = text_store(jsonl.find(data, *patterns), work, tokenizer)
-        self._windows = Windows([texts, question_lines(data, work, tokenizer)], recipe.length, recipe.run.seed)
+        texts = [text_store(jsonl.find(data, pattern), work, tokenizer) for pattern in patterns]
+        self._windows = Windows([*texts, question_lines(data, work, tokenizer)], recipe.length, recipe.run.seed)
         held_out = text_store(jsonl.find(data, "valid.jsonl.zst"), work, tokenizer)
         self._held_out = Windows([held_out], recipe.length, 0)
 

@@ -7,11 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import cast
 
 import numpy as np
+from tokenizers import Tokenizer
 
 from hmt_qa.errors import NoTextFound
-from hmt_qa.training.data import Ids, Places, TokenStore
+from hmt_qa.training import jsonl
+from hmt_qa.training.data import Ids, Places, TokenStore, text_store
 from hmt_qa.training.marks import Marks
 from hmt_qa.training.questions import QUESTION_TOKENS, UNKNOWN, QuestionSets
 from hmt_qa.training.selfmade import LONGEST, make
@@ -80,10 +84,34 @@ class LongTexts:
 
 
 @dataclass(frozen=True, slots=True)
+class MixedTexts:
+    """Windows of the corpus and, for a share of them, of the filings, which the reference backbone never saw."""
+
+    corpus: LongTexts
+    filings: LongTexts | None
+    share: float
+
+    @classmethod
+    def open(cls, data: Path, work: Path, tokenizer: Tokenizer, *, share: float) -> MixedTexts:
+        """The stores of both; a share of 0 looks for no filings. Raises `FileMissing`."""
+        corpus, filings = (
+            LongTexts(text_store(jsonl.find(data, pattern), work, tokenizer)) if wanted else None
+            for pattern, wanted in (("shard_*.jsonl.zst", True), ("sec_filings*.jsonl.zst", share > 0))
+        )
+        return cls(cast(LongTexts, corpus), filings, share)
+
+    def draw(self, rng: np.random.Generator, length: int) -> Ids:
+        """See `LongTexts.draw`."""
+        if self.filings is not None and rng.random() < self.share:
+            return self.filings.draw(rng, length)
+        return self.corpus.draw(rng, length)
+
+
+@dataclass(frozen=True, slots=True)
 class MadeWindows:
     """Windows of long texts with questions made from them."""
 
-    texts: LongTexts
+    texts: LongTexts | MixedTexts
     marks: Marks
 
     def draw(self, rng: np.random.Generator, segments: int, size: int, count: int) -> Window:

@@ -1,4 +1,4 @@
-"""Which tokens end a sentence or a line, open a heading or a docstring: structure read off token ids alone."""
+"""Which tokens end a sentence or a line, open a heading or a docstring, have a digit or a capital: by ids alone."""
 
 from __future__ import annotations
 
@@ -22,6 +22,8 @@ class Marks:
     newline_V: Flags
     heading_V: Flags
     docstring_V: Flags
+    digit_V: Flags
+    capital_V: Flags
 
     @classmethod
     def of(cls, tokenizer: Tokenizer) -> Marks:
@@ -36,4 +38,6 @@ class Marks:
             newline_V=flags([LINE in token for token in spelt]),
             heading_V=flags([bool(token) and set(token.lstrip(SPACE)) == {"#"} for token in spelt]),
             docstring_V=flags(['"""' in token for token in spelt]),
+            digit_V=flags([any(character.isdigit() for character in token) for token in spelt]),
+            capital_V=flags([token.lstrip(SPACE)[:1].isupper() for token in spelt]),
         )

@@ -21,7 +21,7 @@ from hmt_qa.training import jsonl
 from hmt_qa.training.calibrating import SAMPLES, Sample, calibrate
 from hmt_qa.training.continuing import continuation_loss
 from hmt_qa.training.data import Ids, generator, text_store
-from hmt_qa.training.documents import LongTexts
+from hmt_qa.training.documents import LongTexts, MixedTexts
 from hmt_qa.training.feeding import moved
 from hmt_qa.training.loop import CALIBRATION
 from hmt_qa.training.losses import token_loss
@@ -58,8 +58,7 @@ class MemoryStage:
         self.optimizers: list[Optimizer] = optimizers(
             model, recipe.run.rates, memory=recipe.kind is not MemoryKind.NONE
         )
-        patterns = ["shard_*.jsonl.zst", *(["sec_filings*.jsonl.zst"] if recipe.filings else [])]
-        self._texts = LongTexts(text_store(jsonl.find(data, *patterns), work, tokenizer))
+        self._texts = MixedTexts.open(data, work, tokenizer, share=recipe.filings)
         self._held_out = LongTexts(text_store(jsonl.find(data, "valid.jsonl.zst"), work, tokenizer))
 
     def begin(self) -> None:

@@ -137,12 +137,13 @@ class Mixer:
     def _remembered(self, window: Window, place: int, shape: Unroll) -> list[Asked]:
         """A row without passages for each question that has an answer."""
         rows = [
-            Asked(place * shape.segments + number, self._alone(ask), True) for number, ask in enumerate(window.asks)
+            Asked(place * shape.segments + number, self._alone(window, ask), True)
+            for number, ask in enumerate(window.asks)
         ]
         return rows + [Asked(place * shape.segments, None, remembered=True)] * (shape.segments - len(rows))
 
-    def _alone(self, ask: Ask) -> Row | None:
-        return self.reading.memory_row(ask) if ask.question != UNKNOWN and ask.gold else None
+    def _alone(self, window: Window, ask: Ask) -> Row | None:
+        return self.reading.memory_row(window, ask) if ask.question != UNKNOWN and ask.gold else None
 
     def _tensors(
         self, windows: list[Window], shape: Unroll, read: list[Asked], alone: list[Asked], *, told: bool

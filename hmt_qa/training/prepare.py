@@ -20,11 +20,11 @@ logger = logging.getLogger("hmt_qa.training")
 
 
 def prepare(data: Path, work: Path, init: Path) -> None:
-    """Tokens of the shards with the filings (stages 2 and 3), of the held-out documents, and the question sets."""
+    """Tokens of the shards, the filings and the held-out documents, and the question sets."""
     tokenizer = open_tokenizer(init)
-    for patterns in (("valid.jsonl.zst",), ("shard_*.jsonl.zst", "sec_filings*.jsonl.zst")):
+    for pattern in ("valid.jsonl.zst", "shard_*.jsonl.zst", "sec_filings*.jsonl.zst"):
         begun = monotonic()
-        store = text_store(jsonl.find(data, *patterns), work, tokenizer)
+        store = text_store(jsonl.find(data, pattern), work, tokenizer)
         logger.info("text documents=%d tokens=%d seconds=%.0f", len(store), len(store.tokens_T), monotonic() - begun)
     begun = monotonic()
     sets = QuestionSets.open(data, work, tokenizer)

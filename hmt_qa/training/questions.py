@@ -27,6 +27,7 @@ ANSWER_TOKENS = 96  # as many as answering writes
 ABSENT_KEPT = 6  # one in six of CUAD's questions about clauses a contract lacks
 LONGEST_EVIDENCE = 1024  # tokens; a wider span says nothing about where to look
 UNKNOWN = -1
+VERSION = 2  # of the cached arrays
 
 Ints = npt.NDArray[np.int64]
 Small = npt.NDArray[np.int32]
@@ -61,7 +62,7 @@ class QuestionSets:
     def open(cls, data: Path, work: Path, tokenizer: Tokenizer) -> QuestionSets:
         """From the work folder, or read from the files `qa_contexts` and `qa_train` under `data`."""
         paths = jsonl.find(data, "qa_contexts*.jsonl.zst"), jsonl.find(data, "qa_train*.jsonl.zst")
-        path = work / f"questions-{jsonl.named([*paths[0], *paths[1]])}.npz"
+        path = work / f"questions-{VERSION}-{jsonl.named([*paths[0], *paths[1]])}.npz"
         if not path.exists():
             work.mkdir(parents=True, exist_ok=True)
             growing = path.with_suffix(f".{os.getpid()}.npz")
@@ -150,7 +151,8 @@ def _kept(paths: Sequence[Path], place: dict[str, int]) -> Iterator[dict[str, An
 
 
 def _answer(line: dict[str, Any]) -> str:
-    return "" if _refused(line) else str(line["answers"][0]).strip()
+    """With a space in front: most words are one token behind a space and several at the beginning of a text."""
+    return "" if _refused(line) else " " + str(line["answers"][0]).strip()
 
 
 def _spans(line: dict[str, Any], starts_T: Small, text: str) -> tuple[tuple[int, int], list[tuple[int, int]]]:

@@ -15,6 +15,7 @@ from hmt_qa.prompt import PromptFormat
 from hmt_qa.training.data import Ids
 from hmt_qa.training.documents import Ask, Window
 from hmt_qa.training.questions import ANSWER_TOKENS, UNKNOWN, QuestionSets
+from hmt_qa.training.substituting import Substitutes, replaced
 
 LEFT_OUT = 0.2  # share of questions whose gold segments are not among the passages
 BARE = 0.35  # share of rows that read the question's own context, uncut where there is room
@@ -23,6 +24,7 @@ COUNTS = (0.25, 0.25, 0.2, 0.3)  # how often a row has one, two, three or four p
 GOLD_FIRST = 0.5  # share of rows whose gold stands first, as a good ranking puts it; the rest is shuffled
 NEIGHBOUR_WEIGHT = 3.0  # segments beside the gold are drawn as distractors this much more often
 LOOKALIKE_WEIGHT = 8.0  # the same for the segment that has most of the question's rare words
+SUBSTITUTED = 0.5  # share of quoted answers that are replaced in the passages
 MEMORY_ANSWER = 24  # tokens of an answer that memory mode is taught: the gist, not the wording
 
 Floats = npt.NDArray[np.float64]
@@ -39,11 +41,12 @@ class Row:
 
 @dataclass(frozen=True)
 class Reading:
-    """Makes rows; `size` is L, tokens a segment."""
+    """Makes rows; `size` is L, tokens a segment. An answer that is a quote is taught as the quote's own tokens."""
 
     sets: QuestionSets
     form: PromptFormat
     size: int
+    substitutes: Substitutes
 
     def row(self, window: Window, ask: Ask, rng: np.random.Generator) -> Row:
         """One row of at most len(COUNTS) passages, gold among them unless it is left out."""
@@ -52,18 +55,26 @@ class Reading:
         if refused or rng.random() < LEFT_OUT:
             passages = self._distractors(window, ask, rng, count, misleading=False)
             if passages or refused:
-                return self._finished(passages, ask, refused=True)
+                return self._finished(passages, ask, self._refusal)
+        answer_T = self._answer(window, ask)
         if ask.quote[0] != UNKNOWN and rng.random() < BARE:
-            return self._finished([self._bare(window, ask, ROOM * self.size)], ask, refused=False)
-        gold = [self._segment(window, number) for number in ask.gold[: len(COUNTS)]]
-        passages = gold + self._distractors(window, ask, rng, max(count - len(gold), 0), misleading=True)
-        if rng.random() >= GOLD_FIRST:
-            passages = [passages[place] for place in rng.permutation(len(passages))]
-        return self._finished(passages, ask, refused=False)
+            passages = [self._bare(window, ask, ROOM * self.size)]
+        else:
+            gold = [self._segment(window, number) for number in ask.gold[: len(COUNTS)]]
+            passages = gold + self._distractors(window, ask, rng, max(count - len(gold), 0), misleading=True)
+            if rng.random() >= GOLD_FIRST:
+                passages = [passages[place] for place in rng.permutation(len(passages))]
+        if ask.quote[0] != UNKNOWN and rng.random() < SUBSTITUTED:
+            other_T = self.substitutes.draw(answer_T, rng)
+            if other_T is not None:
+                passages = [replaced(passage_T, answer_T, other_T) for passage_T in passages]
+                answer_T = other_T
+        return self._finished(passages, ask, self._ended(answer_T))
 
-    def memory_row(self, ask: Ask) -> Row:
+    def memory_row(self, window: Window, ask: Ask) -> Row:
         """The question and the beginning of its answer alone: all there is to go by is P."""
-        row = self._finished([], ask, refused=bool(self.sets.unanswerable_Q[ask.question]))
+        refused = bool(self.sets.unanswerable_Q[ask.question])
+        row = self._finished([], ask, self._refusal if refused else self._ended(self._answer(window, ask)))
         return Row(row.ids[: row.answer_from + MEMORY_ANSWER], row.answer_from, row.refused)
 
     def _segment(self, window: Window, number: int) -> Ids:
@@ -110,16 +121,25 @@ class Reading:
         rarity_V: Floats = np.log(counts_V.max() + 1) - np.log(counts_V + 1)
         return rarity_V
 
-    def _finished(self, passages: list[Ids], ask: Ask, *, refused: bool) -> Row:
+    def _finished(self, passages: list[Ids], ask: Ask, answer: list[int]) -> Row:
         ids = self.form.build([passage.tolist() for passage in passages], ask.ids)
-        return Row(ids + self._answer(ask, refused=refused), len(ids), refused)
+        return Row(ids + answer, len(ids), answer == self._refusal)
 
-    def _answer(self, ask: Ask, *, refused: bool) -> list[int]:
-        """The answer and its end; one cut short has no end."""
-        if refused and self.form.unanswerable is not None:
-            return [self.form.unanswerable, self.form.stop[0]]
-        answer: list[int] = self.sets.answer_ids(ask.question).tolist()
-        return answer[:ANSWER_TOKENS] + ([self.form.stop[0]] if len(answer) <= ANSWER_TOKENS else [])
+    @property
+    def _refusal(self) -> list[int]:
+        mark = () if self.form.unanswerable is None else (self.form.unanswerable,)
+        return [*mark, self.form.stop[0]]
+
+    def _answer(self, window: Window, ask: Ask) -> Ids:
+        """The quote as it stands in the window, so that answering is copying; else the answer as it was given."""
+        if ask.quote[0] != UNKNOWN:
+            return window.tokens_T[ask.quote[0] : ask.quote[1] + 1]
+        return self.sets.answer_ids(ask.question)
+
+    def _ended(self, answer_T: Ids) -> list[int]:
+        """An answer with its end; one of ANSWER_TOKENS or more is cut short and has none."""
+        answer: list[int] = answer_T[:ANSWER_TOKENS].tolist()
+        return answer + ([self.form.stop[0]] if len(answer) < ANSWER_TOKENS else [])
 
 
 def holds(passage_T: Ids, needle_T: Ids) -> bool:

@@ -20,6 +20,7 @@ from hmt_qa.training.mixing import Asked, grouped, rows_tensors
 from hmt_qa.training.questions import UNKNOWN, QuestionSets
 from hmt_qa.training.reading import COUNTS, MEMORY_ANSWER, Reading, Row, holds
 from hmt_qa.training.recipes import memory
+from hmt_qa.training.substituting import Substitutes, replaced
 from hmt_qa.training.unroll import token_labels
 
 SIZE = 16
@@ -63,7 +64,7 @@ def test_evidence_holds_the_answer(sets: QuestionSets) -> None:
             if first != UNKNOWN:
                 quoted += 1
                 said = TOKENIZER.decode(window.tokens_T[first : last + 1].tolist()).strip()
-                answer = TOKENIZER.decode(sets.answer_ids(ask.question).tolist())
+                answer = TOKENIZER.decode(sets.answer_ids(ask.question).tolist()).strip()
                 assert answer in said
                 assert set(range(first // SIZE, last // SIZE + 1)) == set(ask.gold)
                 assert set(ask.gold) <= set(ask.places(SIZE))
@@ -71,10 +72,14 @@ def test_evidence_holds_the_answer(sets: QuestionSets) -> None:
     assert quoted > 100
 
 
-def test_only_answer_tokens_are_taught_and_refused_rows_lack_the_answer(sets: QuestionSets) -> None:
+@pytest.fixture(scope="module")
+def reading(sets: QuestionSets) -> Reading:
+    return Reading(sets, FORM, SIZE, Substitutes.of(sets, Marks.of(TOKENIZER)))
+
+
+def test_only_answer_tokens_are_taught_and_refused_rows_lack_the_answer(sets: QuestionSets, reading: Reading) -> None:
     windows = AskedWindows(sets, {"squad_v1_train": 1.0, "cuad": 0.5}, [303])
-    reading = Reading(sets, FORM, SIZE)
-    refused = 0
+    refused = copied = substituted = 0
     for step in range(60):
         rng = generator(2, step)
         window = windows.draw(rng, 8, SIZE, 8)
@@ -89,14 +94,45 @@ def test_only_answer_tokens_are_taught_and_refused_rows_lack_the_answer(sets: Qu
             assert rows.ids_RW[0][rows.places_RA[0][: len(taught)]].tolist() == taught.tolist()
             passages = passages_of(row.ids)
             assert len(passages) <= len(COUNTS)
-            needle = window.tokens_T[ask.quote[0] : ask.quote[1] + 1] if ask.quote[0] != UNKNOWN else []
+            needle = (
+                window.tokens_T[ask.quote[0] : ask.quote[1] + 1] if ask.quote[0] != UNKNOWN else np.zeros(0, np.uint16)
+            )
             if row.refused:
                 refused += 1
                 assert taught.tolist() == [FORM.unanswerable, FORM.stop[0]]
                 assert not any(holds(passage, needle) for passage in passages)
             elif len(ask.gold) == 1 and len(needle):
-                assert any(holds(passage, needle) for passage in passages)
+                copied += 1
+                said = taught[:-1].numpy().astype(np.uint16)
+                assert any(holds(passage, said) for passage in passages)
+                if not np.array_equal(said, needle):
+                    substituted += 1
+                    assert not any(holds(passage, needle) for passage in passages) or holds(said, needle)
     assert refused > 20
+    assert 0.2 * copied < substituted < 0.7 * copied
+
+
+def test_a_substitute_is_of_the_same_kind_and_another(sets: QuestionSets) -> None:
+    marks = Marks.of(TOKENIZER)
+    substitutes = Substitutes.of(sets, marks)
+    drawn = 0
+    for number in range(len(sets.context_Q)):
+        first, last = sets.answer_span_Q2[number].tolist()
+        quote_T = sets.context(int(sets.context_Q[number]))[first : last + 1]
+        if first == UNKNOWN or (other_T := substitutes.draw(quote_T, generator(6, number))) is None:
+            continue
+        drawn += 1
+        assert not np.array_equal(other_T, quote_T)
+        assert marks.digit_V[other_T].any() == marks.digit_V[quote_T].any()
+    assert drawn > 20
+
+
+@given(passage=st.lists(st.integers(0, 3), max_size=12), old=st.lists(st.integers(0, 3), max_size=3))
+def test_replacing_is_what_it_is_for_texts(passage: list[int], old: list[int]) -> None:
+    text, word = (bytes(ids).decode() for ids in (passage, old))
+    expected = text.replace(word, bytes([9, 9]).decode()) if word else text
+    made = replaced(*(np.array(ids, dtype=np.uint16) for ids in (passage, old, [9, 9])))
+    assert bytes(made.tolist()).decode() == expected
 
 
 def passages_of(ids: list[int]) -> list[Ids]:
@@ -115,17 +151,19 @@ def test_rows_of_like_length_share_a_group_and_none_is_lost() -> None:
     assert [[asked.question for asked in group] for group in groups] == [[5, 3], [1, 4], [2, 0]]
 
 
-def test_memory_rows_hold_the_question_and_the_beginning_of_its_answer_only(sets: QuestionSets) -> None:
-    windows = AskedWindows(sets, {"squad_v1_train": 1.0}, [303])
-    reading = Reading(sets, FORM, SIZE)
-    for ask in windows.draw(generator(4, 0), 8, SIZE, 8).asks:
-        row = reading.memory_row(ask)
+def test_memory_rows_hold_the_question_and_the_beginning_of_its_answer_only(
+    sets: QuestionSets, reading: Reading
+) -> None:
+    window = AskedWindows(sets, {"squad_v1_train": 1.0}, [303]).draw(generator(4, 0), 8, SIZE, 8)
+    for ask in window.asks:
+        row = reading.memory_row(window, ask)
         assert row.ids[: row.answer_from] == [*FORM.question, *ask.ids, *FORM.answer]
         assert 0 < len(row.ids) - row.answer_from <= MEMORY_ANSWER
 
 
-def test_distractors_that_share_rare_words_with_the_question_come_more_often(sets: QuestionSets) -> None:
-    reading = Reading(sets, FORM, SIZE)
+def test_distractors_that_share_rare_words_with_the_question_come_more_often(
+    sets: QuestionSets, reading: Reading
+) -> None:
     window = AskedWindows(sets, {"squad_v1_train": 1.0}, [303]).draw(generator(5, 0), 8, SIZE, 8)
     words = window.tokens_T[2 * SIZE : 3 * SIZE].tolist()
     ask = Ask(ids=words, spans=(), gold=(7,))
