@@ -32,7 +32,7 @@ from hmt_qa.training.mixing import AnswersBatch, Mixer, Rows
 from hmt_qa.training.optim import optimizers
 from hmt_qa.training.parallel import Place
 from hmt_qa.training.questions import QuestionSets
-from hmt_qa.training.reading import Reading
+from hmt_qa.training.reading import BLANK, Reading
 from hmt_qa.training.recipes import Answers
 from hmt_qa.training.substituting import Substitutes
 from hmt_qa.training.teacher import Teacher
@@ -88,6 +88,7 @@ class AnswersStage:
         sets = QuestionSets.open(data, work, tokenizer)
         size = model.config.segment_length
         joint = tokenizer.encode(JOINT, add_special_tokens=False).ids
+        blank = tokenizer.encode(BLANK, add_special_tokens=False).ids
         marks = Marks.of(tokenizer)
         self._mixer = Mixer(
             recipe,
@@ -97,7 +98,7 @@ class AnswersStage:
             tokenizer,
             AskedWindows(sets, dict(recipe.sources), joint),
             MadeWindows(texts, marks),
-            Reading(sets, PromptFormat.of(tokenizer), size, Substitutes.of(sets, marks)),
+            Reading(sets, PromptFormat.of(tokenizer), size, Substitutes.of(sets, marks), blank),
             teacher,
         )
         self._held_out = LongTexts(text_store(jsonl.find(data, "valid.jsonl.zst"), work, tokenizer))

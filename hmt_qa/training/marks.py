@@ -1,4 +1,4 @@
-"""Which tokens end a sentence or a line, open a heading or a docstring, have a digit or a capital: by ids alone."""
+"""Which tokens end a sentence or a line, open a heading or a docstring, begin a word, have a digit: by ids alone."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from tokenizers import Tokenizer
 
 LINE, SPACE = "\u010a", "\u0120"  # how a byte-level vocabulary spells newline and space
 _ENDS = tuple(".?!")
+
+LONG = 4  # characters of a word that says something alone
 
 Flags = npt.NDArray[np.bool_]
 
@@ -24,6 +26,9 @@ class Marks:
     docstring_V: Flags
     digit_V: Flags
     capital_V: Flags
+    word_V: Flags
+    letters_V: Flags
+    long_V: Flags
 
     @classmethod
     def of(cls, tokenizer: Tokenizer) -> Marks:
@@ -40,4 +45,7 @@ class Marks:
             docstring_V=flags(['"""' in token for token in spelt]),
             digit_V=flags([any(character.isdigit() for character in token) for token in spelt]),
             capital_V=flags([token.lstrip(SPACE)[:1].isupper() for token in spelt]),
+            word_V=flags([token.startswith(SPACE) and token[1:2].isalnum() for token in spelt]),
+            letters_V=flags([token.isalnum() for token in spelt]),
+            long_V=flags([len(token.lstrip(SPACE)) >= LONG for token in spelt]),
         )

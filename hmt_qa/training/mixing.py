@@ -98,6 +98,8 @@ class Mixer:
         windows = [self._window(number, shape, rng) for number, rng in zip(numbers, rngs, strict=True)]
         asked = [place for place, number in enumerate(numbers) if self._is_asked(number)]
         read = [row for place in asked for row in self._read(windows[place], place, rngs[place], shape)]
+        for place in sorted({*range(len(windows))} - {*asked}):
+            read += self._recurring(windows[place], place, rngs[place], shape)
         alone = [row for place in asked for row in self._remembered(windows[place], place, shape)]
         told = self.teacher is not None and share < self.recipe.likeness_until
         return self._tensors(windows, shape, read, alone, told=told)
@@ -133,6 +135,11 @@ class Mixer:
             row = self.reading.row(window, ask, rng)
             rows.append(Asked(number, row, remembered=bool(rng.random() >= self.recipe.with_initial)))
         return rows
+
+    def _recurring(self, window: Window, place: int, rng: np.random.Generator, shape: Unroll) -> list[Asked]:
+        """`recurring` rows a segment of a text without questions."""
+        rows = [self.reading.recurring_row(window, rng) for _ in range(round(shape.segments * self.recipe.recurring))]
+        return [Asked(place * shape.segments, row, remembered=False) for row in rows]
 
     def _remembered(self, window: Window, place: int, shape: Unroll) -> list[Asked]:
         """A row without passages for each question that has an answer."""

@@ -15,6 +15,7 @@ from hmt_qa.prompt import PromptFormat
 from hmt_qa.training.data import Ids
 from hmt_qa.training.documents import Ask, Window
 from hmt_qa.training.questions import ANSWER_TOKENS, UNKNOWN, QuestionSets
+from hmt_qa.training.recurring import recurring
 from hmt_qa.training.substituting import Substitutes, replaced
 
 LEFT_OUT = 0.2  # share of questions whose gold segments are not among the passages
@@ -25,6 +26,8 @@ GOLD_FIRST = 0.5  # share of rows whose gold stands first, as a good ranking put
 NEIGHBOUR_WEIGHT = 3.0  # segments beside the gold are drawn as distractors this much more often
 LOOKALIKE_WEIGHT = 8.0  # the same for the segment that has most of the question's rare words
 SUBSTITUTED = 0.5  # share of quoted answers that are replaced in the passages
+TRIES = 4  # passages of a window that are searched for what recurs
+BLANK = " what"  # stands in a sentence for the name or number that is asked for
 MEMORY_ANSWER = 24  # tokens of an answer that memory mode is taught: the gist, not the wording
 
 Floats = npt.NDArray[np.float64]
@@ -47,6 +50,7 @@ class Reading:
     form: PromptFormat
     size: int
     substitutes: Substitutes
+    blank: list[int]
 
     def row(self, window: Window, ask: Ask, rng: np.random.Generator) -> Row:
         """One row of at most len(COUNTS) passages, gold among them unless it is left out."""
@@ -55,7 +59,7 @@ class Reading:
         if refused or rng.random() < LEFT_OUT:
             passages = self._distractors(window, ask, rng, count, misleading=False)
             if passages or refused:
-                return self._finished(passages, ask, self._refusal)
+                return self._finished(passages, ask.ids, self._refusal)
         answer_T = self._answer(window, ask)
         if ask.quote[0] != UNKNOWN and rng.random() < BARE:
             passages = [self._bare(window, ask, ROOM * self.size)]
@@ -64,17 +68,41 @@ class Reading:
             passages = gold + self._distractors(window, ask, rng, max(count - len(gold), 0), misleading=True)
             if rng.random() >= GOLD_FIRST:
                 passages = [passages[place] for place in rng.permutation(len(passages))]
-        if ask.quote[0] != UNKNOWN and rng.random() < SUBSTITUTED:
-            other_T = self.substitutes.draw(answer_T, rng)
-            if other_T is not None:
-                passages = [replaced(passage_T, answer_T, other_T) for passage_T in passages]
-                answer_T = other_T
-        return self._finished(passages, ask, self._ended(answer_T))
+        if ask.quote[0] != UNKNOWN:
+            passages, answer_T = self._substituted(passages, answer_T, rng)
+        return self._finished(passages, ask.ids, self._ended(answer_T))
+
+    def recurring_row(self, window: Window, rng: np.random.Generator) -> Row | None:
+        """A row about a sentence of the window, a name or number left out of it; None where nothing recurs.
+
+        Other segments stand around the passage as in `row`.
+        """
+        count = int(rng.choice(len(COUNTS), p=COUNTS))
+        for _ in range(TRIES):
+            start = int(rng.integers(max(len(window.tokens_T) - self.size, 0) + 1))
+            found = recurring(window.tokens_T[start : start + self.size], self.substitutes.marks, self.blank, rng)
+            if found is not None:
+                break
+        else:
+            return None
+        near = {start // self.size, (start + self.size - 1) // self.size}
+        far = [number for number in range(len(window.tokens_T) // self.size) if number not in near]
+        others = [self._segment(window, number) for number in rng.permutation(far)[:count].tolist()]
+        passages, answer_T = self._substituted([found.passage_T, *others], found.answer_T, rng)
+        order = range(len(passages)) if rng.random() < GOLD_FIRST else rng.permutation(len(passages)).tolist()
+        return self._finished([passages[place] for place in order], found.ids, self._ended(answer_T))
+
+    def _substituted(self, passages: list[Ids], answer_T: Ids, rng: np.random.Generator) -> tuple[list[Ids], Ids]:
+        """Now and then another answer in the place of this one, in all passages."""
+        other_T = self.substitutes.draw(answer_T, rng) if rng.random() < SUBSTITUTED else None
+        if other_T is None:
+            return passages, answer_T
+        return [replaced(passage_T, answer_T, other_T) for passage_T in passages], other_T
 
     def memory_row(self, window: Window, ask: Ask) -> Row:
         """The question and the beginning of its answer alone: all there is to go by is P."""
         refused = bool(self.sets.unanswerable_Q[ask.question])
-        row = self._finished([], ask, self._refusal if refused else self._ended(self._answer(window, ask)))
+        row = self._finished([], ask.ids, self._refusal if refused else self._ended(self._answer(window, ask)))
         return Row(row.ids[: row.answer_from + MEMORY_ANSWER], row.answer_from, row.refused)
 
     def _segment(self, window: Window, number: int) -> Ids:
@@ -121,8 +149,8 @@ class Reading:
         rarity_V: Floats = np.log(counts_V.max() + 1) - np.log(counts_V + 1)
         return rarity_V
 
-    def _finished(self, passages: list[Ids], ask: Ask, answer: list[int]) -> Row:
-        ids = self.form.build([passage.tolist() for passage in passages], ask.ids)
+    def _finished(self, passages: list[Ids], asked: list[int], answer: list[int]) -> Row:
+        ids = self.form.build([passage.tolist() for passage in passages], asked)
         return Row(ids + answer, len(ids), answer == self._refusal)
 
     @property

@@ -86,11 +86,11 @@ class Answers:
     """Stage 3: recall and reading.
 
     shapes: unrolls taken in turns. asked: share of documents made of question sets, the rest are long texts.
-    reads: rows to read for each segment of those documents. groups: passes that these rows are read in, short ones
-    first. with_initial: share of reading rows whose P is the initial memory. likeness_until: share of the run after
-    which the teacher is no longer asked. teacher_temperature: of its softmax over cosines. calibrated: whether Wq and
-    Wk begin anew from the states of a batch. balance: norm of recall's gradient beside that of language and reading,
-    measured every balance_every steps.
+    reads: rows to read for each segment of those documents. recurring: the same for the long texts, of names and
+    numbers that recur. groups: passes that these rows are read in, short ones first. with_initial: share of reading
+    rows whose P is the initial memory. likeness_until: share of the run after which the teacher is no longer asked.
+    teacher_temperature: of its softmax over cosines. calibrated: whether Wq and Wk begin anew from the states of a
+    batch. balance: norm of recall's gradient beside that of language and reading, measured every balance_every steps.
     """
 
     run: Run
@@ -99,6 +99,7 @@ class Answers:
     weights: Weights = field(default_factory=Weights)
     asked: float = 0.5
     reads: float = 0.75
+    recurring: float = 0.5
     groups: int = 3
     with_initial: float = 0.25
     likeness_until: float = 0.7

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,13 +14,14 @@ from hmt_qa.prompt import PromptFormat
 from hmt_qa.training import jsonl
 from hmt_qa.training.changing import changed
 from hmt_qa.training.data import Ids, TokenStore, generator, open_tokenizer, text_store
-from hmt_qa.training.documents import Ask, AskedWindows, LongTexts, MadeWindows
+from hmt_qa.training.documents import Ask, AskedWindows, LongTexts, MadeWindows, Window
 from hmt_qa.training.losses import IGNORED, contrast_loss, token_loss
 from hmt_qa.training.marks import Marks
 from hmt_qa.training.mixing import Asked, grouped, rows_tensors
 from hmt_qa.training.questions import UNKNOWN, QuestionSets
-from hmt_qa.training.reading import COUNTS, MEMORY_ANSWER, Reading, Row, holds
+from hmt_qa.training.reading import BLANK, COUNTS, MEMORY_ANSWER, Reading, Row, holds
 from hmt_qa.training.recipes import memory
+from hmt_qa.training.recurring import recurring
 from hmt_qa.training.substituting import Substitutes, replaced
 from hmt_qa.training.unroll import token_labels
 
@@ -74,7 +76,8 @@ def test_evidence_holds_the_answer(sets: QuestionSets) -> None:
 
 @pytest.fixture(scope="module")
 def reading(sets: QuestionSets) -> Reading:
-    return Reading(sets, FORM, SIZE, Substitutes.of(sets, Marks.of(TOKENIZER)))
+    blank = TOKENIZER.encode(BLANK, add_special_tokens=False).ids
+    return Reading(sets, FORM, SIZE, Substitutes.of(sets, Marks.of(TOKENIZER)), blank)
 
 
 def test_only_answer_tokens_are_taught_and_refused_rows_lack_the_answer(sets: QuestionSets, reading: Reading) -> None:
@@ -220,3 +223,38 @@ def test_recipes_change_by_dotted_names() -> None:
     assert (recipe.run.rates.matrices, recipe.kind.value, recipe.curriculum[1].segments) == (0.001, "rmt", 4)
     with pytest.raises(ValueError, match="no entry"):
         changed(memory(), {"run.speed": "1"})
+
+
+def test_a_sentence_asks_for_what_the_rest_of_its_passage_says(reading: Reading) -> None:
+    text = (
+        " The fair began early. In May the town of Arles sent Marcel Durand to the fair in a cart of hay."
+        " Nobody knew him there, it seems. Later in the year Marcel Durand came home to Arles with four horses."
+    )
+    passage_T = np.array(TOKENIZER.encode(text).ids, dtype=np.uint16)
+    marks = reading.substitutes.marks
+    asked = set()
+    for seed in range(40):
+        found = recurring(passage_T, marks, reading.blank, generator(seed))
+        assert found is not None
+        answer, question = TOKENIZER.decode(found.answer_T.tolist()), TOKENIZER.decode(found.ids)
+        assert holds(found.passage_T, found.answer_T)
+        assert BLANK in question
+        assert question.replace(BLANK, answer, 1) in text
+        assert question.replace(BLANK, answer, 1) not in TOKENIZER.decode(found.passage_T.tolist())
+        asked.add(answer)
+    assert asked == {" Arles", " Marcel Durand"}
+    assert recurring(passage_T[:4], marks, reading.blank, generator(0)) is None
+
+
+def test_rows_of_what_recurs_hold_their_answer(reading: Reading) -> None:
+    text = " ".join(
+        f"In {1900 + year} old Durand sold hay. Then {1900 + year} went by with no rain at all." for year in range(40)
+    )
+    window = Window(np.array(TOKENIZER.encode(" " + text).ids, dtype=np.uint16), ())
+    wide = replace(reading, size=96)
+    rows = [row for seed in range(40) if (row := wide.recurring_row(window, generator(seed)))]
+    assert len(rows) > 20
+    for row in rows:
+        answer_T = np.array(row.ids[row.answer_from : -1], dtype=np.uint16)
+        assert not row.refused
+        assert any(holds(passage_T, answer_T) for passage_T in passages_of(row.ids))
