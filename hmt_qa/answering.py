@@ -1,20 +1,18 @@
-"""From ranked places to an answer with citations: read the evidence once, decode, point at the words used."""
+"""From ranked places to an answer with citations: have it written from the evidence, point at the words used."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from time import perf_counter
 
 from hmt_qa.citing import Span, locate, page_at
-from hmt_qa.engine import LocalEngine
-from hmt_qa.model.streaming import stream_text
 from hmt_qa.ports import Library
-from hmt_qa.prompt import PromptFormat
 from hmt_qa.retrieval import Found, RankedPlace
 from hmt_qa.types import Answer, Citation, Mode, StoredSegment, Timings
+from hmt_qa.writers.contract import Passage, Request, Unanswerable, Writer
 
-ANSWER_TOKENS = 96
 NO_ANSWER = "The passages found do not answer this."
 SAYS_IT = 0.5  # share of the answer's words a sentence must hold to be where the answer was taken from
 
@@ -28,28 +26,34 @@ class Evidence:
 
 
 class Answerer:
-    """Writes answers with one engine over one library."""
+    """Has answers written by one writer over one library, and finds where they stand."""
 
-    def __init__(self, library: Library, engine: LocalEngine) -> None:
+    def __init__(self, library: Library, writer: Writer) -> None:
         self._library = library
-        self._engine = engine
-        self._format = PromptFormat.of(engine.tokenizer)
+        self._writer = writer
 
     def stream(
         self, question: str, question_ids: Sequence[int], found: Found, *, mode: Mode, begun: float
     ) -> Iterator[str | Answer]:
         """Text pieces as they are written, then the whole `Answer`. `begun` is `perf_counter()` at arrival."""
         evidence = self._evidence(found.places)
-        read = evidence[: self._engine.config.evidence_passages] if mode is Mode.EVIDENCE else []
-        ids = self._format.build([item.segment.token_ids for item in read], question_ids)
+        request = Request(
+            question=question,
+            question_ids=question_ids,
+            passages=[self._passage(item.segment) for item in evidence] if mode is Mode.EVIDENCE else [],
+            prompt_1MD=found.prompt_1MD,
+            mode=mode,
+        )
         text, answerable, first_ms = "", True, 0.0
-        refused: list[int] = []
-        tokens = self._engine.generate(found.prompt_1MD, ids, max_new_tokens=ANSWER_TOKENS, stop_ids=self._format.ends)
-        for piece in stream_text(self._watch(tokens, refused), self._engine.tokenizer):
-            first_ms = first_ms or (perf_counter() - begun) * 1e3
-            text += piece
-            yield piece
-        if refused or not text.strip():
+        try:
+            with closing(self._writer.write(request)) as pieces:
+                for piece in pieces:
+                    first_ms = first_ms or (perf_counter() - begun) * 1e3
+                    text += piece
+                    yield piece
+        except Unanswerable:
+            answerable = False
+        if not answerable or not text.strip():
             text, answerable = NO_ANSWER, False
             yield text
         now_ms = (perf_counter() - begun) * 1e3
@@ -60,19 +64,13 @@ class Answerer:
             timings_ms=Timings(
                 resume=found.resume_ms, recall=found.recall_ms, first_token=first_ms or now_ms, total=now_ms
             ),
-            model=self._engine.model_id,
+            model=self._writer.name,
             mode=mode,
         )
 
-    def _watch(self, tokens: Iterator[int], refused: list[int]) -> Iterator[int]:
-        """Pass answer tokens on; the model's own mark for "not answered here" ends the answer."""
-        for token in tokens:
-            if token == self._format.unanswerable:
-                refused.append(token)
-                return
-            if token in self._format.stop:
-                return
-            yield token
+    def _passage(self, segment: StoredSegment) -> Passage:
+        title = self._library.document(segment.place.document).title
+        return Passage(title=title, page=segment.page_first, segment=segment)
 
     def _evidence(self, places: Sequence[RankedPlace]) -> list[Evidence]:
         segments = self._library.segments([ranked.place for ranked in places])

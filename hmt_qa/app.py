@@ -25,12 +25,14 @@ from hmt_qa.types import (
     Mode,
     PageSpan,
     Ranking,
+    ReaderOptions,
     SearchResult,
     TextBox,
 )
 
 if TYPE_CHECKING:
     from hmt_qa.answering import Answerer
+    from hmt_qa.writers.contract import Writer
 
 EMBEDDED_MODEL = Path(__file__).parent / "assets" / "hmt-small"
 EVIDENCE_PLACES = 4
@@ -46,10 +48,18 @@ class DocumentQA:
     >>> qa.ask("What was the revenue in 2023?").text         # doctest: +SKIP
     """
 
-    def __init__(self, *, library: Library, engine: LocalEngine, ingestor: Ingestor) -> None:
+    def __init__(
+        self,
+        *,
+        library: Library,
+        engine: LocalEngine,
+        ingestor: Ingestor,
+        reader: ReaderOptions | Writer = ReaderOptions(),  # noqa: B008 (frozen)
+    ) -> None:
         self.library = library
         self.engine = engine
         self._ingestor = ingestor
+        self._reader = reader
 
     @classmethod
     def open(
@@ -60,18 +70,21 @@ class DocumentQA:
         device: str = "auto",
         dtype: str = "auto",
         attention: str = "auto",
+        reader: ReaderOptions | Writer = ReaderOptions(),  # noqa: B008 (frozen)
     ) -> Self:
         """Open (or create) the library in the folder `home`; everything it keeps lives under it.
 
         `model` is a checkpoint's folder, the embedded hmt-small by default. `dtype` is `auto`, `float32` or
-        `bfloat16`. Raises `LibraryUnusable`, `ModelMissing` and `InvalidCheckpoint`.
+        `bfloat16`. `reader` writes the answers, the model of the memory by default; it is opened by the first question.
+        Raises `LibraryUnusable`, `ModelMissing` and `InvalidCheckpoint`.
         """
         directory = Path(home).expanduser()
         engine = LocalEngine(
             Path(model).expanduser() if model else EMBEDDED_MODEL, device=device, dtype=dtype, attention=attention
         )
         library: Library = plugins.load("hmt_qa.libraries", "sqlite")(directory)
-        return cls(library=library, engine=engine, ingestor=plugins.load("hmt_qa.ingestors", "files")())
+        ingestor: Ingestor = plugins.load("hmt_qa.ingestors", "files")()
+        return cls(library=library, engine=engine, ingestor=ingestor, reader=reader)
 
     def __enter__(self) -> Self:
         return self
@@ -133,7 +146,7 @@ class DocumentQA:
 
         `documents` are ids; without them all of `collection`, or of the library, is asked. `top` segments are
         recalled and, in evidence mode, re-read. Raises `NothingIngested`, `UnknownDocument`, `EmptyQuestion`,
-        `QuestionTooLong` and `ModelMismatch` before the first piece.
+        `QuestionTooLong`, `ModelMismatch` and `ReaderUnsuited` before the first piece, `ReaderFailed` at any.
         """
         begun = perf_counter()
         ids = self._question_ids(question)
@@ -200,9 +213,11 @@ class DocumentQA:
 
     @cached_property
     def _answerer(self) -> Answerer:
-        from hmt_qa.answering import Answerer  # loads torch
+        from hmt_qa.answering import Answerer
+        from hmt_qa.writers.choosing import open_writer
 
-        return Answerer(self.library, self.engine)
+        reader = self._reader
+        return Answerer(self.library, open_writer(reader, self.engine) if isinstance(reader, ReaderOptions) else reader)
 
     def _question_ids(self, question: str) -> list[int]:
         return question_ids(self.engine.tokenizer, question, limit=self.engine.segment_length)

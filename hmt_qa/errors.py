@@ -22,6 +22,10 @@ HmtQaError
 │   ├── ModelMissing            no checkpoint at this place
 │   ├── InvalidCheckpoint       files present, contents wrong
 │   └── ModelTooLarge           the model does not fit the memory of this machine
+├── ReaderProblem               the chosen reader cannot write the answer
+│   ├── ReaderUnknown           no reader by this name, or what it needs is missing
+│   ├── ReaderUnsuited          it cannot do this: answer from memory alone, or with so short a context
+│   └── ReaderFailed            its endpoint is out of reach, refuses, is too slow or makes no sense
 └── QuestionProblem
     ├── EmptyQuestion           nothing but white space
     └── QuestionTooLong         more tokens than one segment holds
@@ -129,6 +133,22 @@ class InvalidCheckpoint(ModelProblem):
 
 class ModelTooLarge(ModelProblem):
     """The model does not fit the memory of this machine."""
+
+
+class ReaderProblem(HmtQaError):
+    """The chosen reader cannot write the answer."""
+
+
+class ReaderUnknown(ReaderProblem):
+    """No reader by this name, or what it needs is missing."""
+
+
+class ReaderUnsuited(ReaderProblem):
+    """It cannot do this: answer from memory alone, or with so short a context."""
+
+
+class ReaderFailed(ReaderProblem):
+    """Its endpoint is out of reach, refuses, is too slow or makes no sense."""
 
 
 class QuestionProblem(HmtQaError):

@@ -302,6 +302,23 @@ class IngestOptions:
     limits: ParsingLimits = ParsingLimits()
 
 
+OPENAI_URL = "https://api.openai.com/v1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReaderOptions:
+    """Who writes answers from the evidence: "" the memory's own model, `hf:FOLDER` a local one, `openai:MODEL`.
+
+    What follows is of endpoints: `context_tokens` bounds what is sent, `seconds` how long an answer may take.
+    """
+
+    reader: str = ""
+    base_url: str = OPENAI_URL
+    key: str = field(default="", repr=False)
+    context_tokens: int = 8_192
+    seconds: float = 60
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EncodedText:
     """Token ids of a text with the half-open character span of each; a character cut over two tokens is in both."""

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import takewhile
 
-from hmt_qa.answering import ANSWER_TOKENS
 from hmt_qa.evaluation import statistics
 from hmt_qa.evaluation.asking import LACKING, OF_EACH_LENGTH, OF_EACH_QUESTION, PLAIN, Asker, Way
 from hmt_qa.evaluation.corpora import DevelopmentSet, development_sets
@@ -21,6 +20,7 @@ from hmt_qa.evaluation.retrieval import hybrid, search_keywords
 from hmt_qa.evaluation.scoring import exact_match, f1
 from hmt_qa.evaluation.selection import Cell, cells
 from hmt_qa.evaluation.subjects import Subject
+from hmt_qa.writers.memory import ANSWER_TOKENS
 
 _LONG_ANSWERS = frozenset({"qmsum_val"})  # summaries, which exact match and F1 say nothing about
 

@@ -7,7 +7,8 @@ from pathlib import Path
 from hmt_ingest.pipeline import FileIngestor
 from hmt_qa.app import DocumentQA
 from hmt_qa.engine import LocalEngine
-from hmt_qa.types import StoredMemory
+from hmt_qa.types import ReaderOptions, StoredMemory
+from hmt_qa.writers.contract import Writer
 from hmt_storage.library import SqlLibrary
 
 FACTS = (
@@ -31,9 +32,9 @@ class CountingLibrary(SqlLibrary):
         return super().memory(document_id)
 
 
-def open_qa(home: Path, engine: LocalEngine) -> DocumentQA:
+def open_qa(home: Path, engine: LocalEngine, *, reader: ReaderOptions | Writer = ReaderOptions()) -> DocumentQA:  # noqa: B008
     """The facade over a counting library, with an engine that is loaded already."""
-    return DocumentQA(library=CountingLibrary.open(home), engine=engine, ingestor=FileIngestor())
+    return DocumentQA(library=CountingLibrary.open(home), engine=engine, ingestor=FileIngestor(), reader=reader)
 
 
 def three_pages(path: Path, *, filler: int = 4) -> Path:

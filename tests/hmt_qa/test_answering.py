@@ -14,6 +14,7 @@ from hmt_qa.app import DocumentQA
 from hmt_qa.engine import LocalEngine
 from hmt_qa.prompt import ANSWER, END, PASSAGE, QUESTION, UNANSWERABLE
 from hmt_qa.types import Answer, Mode, Place, Ranking, SearchResult
+from hmt_qa.writers.memory import MemoryWriter
 from tests.hmt_qa.library import open_qa, three_pages
 
 
@@ -150,7 +151,7 @@ def test_times_count_from_the_questions_arrival(qa, scripted):
     ids = scripted.encode("Who?").ids
     documents = [document.id for document in qa.documents()]
     found = qa._retriever.find("Who?", ids, documents=documents, using=Ranking.HYBRID, top=2)
-    answerer = Answerer(qa.library, scripted)
+    answerer = Answerer(qa.library, MemoryWriter(scripted))
     *_, answer = answerer.stream("Who?", ids, found, mode=Mode.EVIDENCE, begun=perf_counter() - 5)
     assert isinstance(answer, Answer)
     assert answer.timings_ms.first_token > 5_000

@@ -44,6 +44,9 @@ Model = Annotated[Path | None, typer.Option("--model", metavar="DIR", help="A ch
 Device = Annotated[str | None, typer.Option("--device", help="auto, cpu, cuda or cuda:N.")]
 Dtype = Annotated[str | None, typer.Option("--dtype", help="auto, float32 or bfloat16.")]
 Attention = Annotated[str | None, typer.Option("--attention", help="auto, sdpa, eager or flash_attention_2.")]
+Reader = Annotated[
+    str | None, typer.Option("--reader", help="Who writes: hf:FOLDER, openai:MODEL; the memory's own model by default.")
+]
 Collection = Annotated[str | None, typer.Option("--collection", "-c", help="Only this collection.")]
 Documents = Annotated[list[str] | None, typer.Option("--document", "-d", metavar="ID", help="Only this; repeatable.")]
 
@@ -107,6 +110,7 @@ def ask(
         Mode.EVIDENCE
     ),
     top: Annotated[int, typer.Option(min=1, max=12, help="How many places to recall.")] = 4,
+    reader: Reader = None,
     home: Home = None,
     model: Model = None,
     device: Device = None,
@@ -115,7 +119,7 @@ def ask(
     as_json: Json = False,
 ) -> None:
     """Answer a question, with page citations."""
-    with _open(home=home, model=model, device=device, dtype=dtype, attention=attention) as qa:
+    with _open(home=home, model=model, device=device, dtype=dtype, attention=attention, reader=reader) as qa:
         stream = qa.stream(question, collection=collection, documents=document or (), mode=mode, top=top)
         printing.answered(stream, as_json=as_json)
 
@@ -214,6 +218,7 @@ def config_show(home: Home = None, as_json: Json = False) -> None:
 def serve(
     host: Annotated[str | None, typer.Option(help="Address to bind; loopback by default.")] = None,
     port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port to bind.")] = None,
+    reader: Reader = None,
     home: Home = None,
     model: Model = None,
     device: Device = None,
@@ -221,7 +226,8 @@ def serve(
     attention: Attention = None,
 ) -> None:
     """Open the web page: upload documents, watch them being read, ask."""
-    settings = _settings(home=home, model=model, device=device, dtype=dtype, attention=attention, host=host, port=port)
+    engine = {"model": model, "device": device, "dtype": dtype, "attention": attention}
+    settings = _settings(home=home, **engine, reader=reader, host=host, port=port)
     from hmt_ui import web
     from hmt_ui.compose import open_qa
 

@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 from hmt_qa.app import DocumentQA
+from hmt_qa.types import ReaderOptions
+from hmt_ui.keys import reader_key
 from hmt_ui.settings import Settings
 
 
 def open_qa(settings: Settings) -> DocumentQA:
     """The library in the settings' home, asked with the settings' model."""
+    reader = ReaderOptions(
+        reader=settings.reader,
+        base_url=settings.reader_url,
+        key=reader_key(settings.reader_url) if settings.reader.startswith("openai:") else "",
+        context_tokens=settings.reader_context,
+        seconds=settings.reader_seconds,
+    )
     return DocumentQA.open(
         settings.home,
         model=settings.model,
         device=settings.device,
         dtype=settings.dtype,
         attention=settings.attention,
+        reader=reader,
     )

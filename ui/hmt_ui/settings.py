@@ -11,7 +11,7 @@ from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from hmt_qa.errors import HmtQaError
-from hmt_qa.types import ParsingLimits
+from hmt_qa.types import OPENAI_URL, ParsingLimits
 
 CONFIG_FILE = "config.toml"
 
@@ -42,6 +42,13 @@ class Settings(BaseSettings):
     parser_page_seconds: int = Field(
         default=60, ge=1, description="processor time that opening a document, or one of its pages, may take"
     )
+
+    reader: str = Field(
+        default="", description="who writes answers: hf:FOLDER, openai:MODEL; the memory's own model by default"
+    )
+    reader_url: str = Field(default=OPENAI_URL, description="address of the OpenAI-compatible endpoint")
+    reader_context: int = Field(default=8_192, ge=512, description="tokens that the endpoint's model reads")
+    reader_seconds: float = Field(default=60, gt=0, description="how long an endpoint's answer may take")
 
     @property
     def limits(self) -> ParsingLimits:
