@@ -122,6 +122,13 @@ class LocalEngine:
         return self.config.memories_per_segment * self.config.hidden_size
 
     @property
+    def context(self) -> int | None:
+        """Most positions of one pass, tokens; None where the backbone has no hard end."""
+        from hmt_qa.model.backbone import position_limit
+
+        return position_limit(cast(Any, self.config.backbone_config))
+
+    @property
     def recall_window(self) -> int:
         """N, newest segments whose memories ingestion attends to."""
         return int(self.config.recall_window)

@@ -38,10 +38,12 @@ def embed(model: PreTrainedModel, ids_BT: Tensor) -> Tensor:
 def last_hidden(model: PreTrainedModel, embeds_BTD: Tensor) -> Tensor:
     """Hidden states after the final norm, (B, T, D), causal, positions from 0; neither LM head nor KV cache runs.
 
-    No attention mask is passed: padding stands only on the right, where causality already hides it.
+    No attention mask is passed: padding stands only on the right, where causality already hides it. Backbones that
+    keep their residual stream in float32 (Mamba) are brought back to the embeddings' narrower format.
     """
     output = model.base_model(inputs_embeds=embeds_BTD, use_cache=False, return_dict=True)
-    return cast(Tensor, output.last_hidden_state)
+    hidden_BTD = cast(Tensor, output.last_hidden_state)
+    return hidden_BTD.to(embeds_BTD.dtype) if hidden_BTD.element_size() > embeds_BTD.element_size() else hidden_BTD
 
 
 def logits(model: PreTrainedModel, hidden_BTD: Tensor) -> Tensor:

@@ -26,12 +26,22 @@ class MemoryWriter:
 
     def write(self, request: Request) -> Generator[str]:
         """See `Writer`; the model's own mark for "not answered here" is `Unanswerable`."""
-        read = request.passages[: self._engine.config.evidence_passages]
-        ids = self._format.build([passage.segment.token_ids for passage in read], request.question_ids)
+        ids = self._ids(request)
         tokens = self._engine.generate(
             request.prompt_1MD, ids, max_new_tokens=ANSWER_TOKENS, stop_ids=self._format.ends
         )
         yield from stream_text(self._until_end(tokens), self._engine.tokenizer)
+
+    def _ids(self, request: Request) -> list[int]:
+        """What the model reads, with as many passages as fit: learned positions end hard."""
+        read = [passage.segment.token_ids for passage in request.passages[: self._engine.config.evidence_passages]]
+        ids = self._format.build(read, request.question_ids)
+        if self._engine.context is not None:
+            room = self._engine.context - ANSWER_TOKENS - self._engine.config.memories_per_segment
+            while read and len(ids) > room:
+                read.pop()
+                ids = self._format.build(read, request.question_ids)
+        return ids
 
     def _until_end(self, tokens: Iterator[int]) -> Iterator[int]:
         for token in tokens:

@@ -9,16 +9,15 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import pypdf
 import pytest
 from reportlab.pdfgen import canvas
 
-from hmt_ui.cli import main
 from tests.hmt_ingest.hostile import docx_of_empty_paragraphs
+from tests.hmt_ui.calling import Outcome, Run, one_line
 
 SENTENCES = [
     f"Paragraph {number} of the harbour master's log says that ship {number} brought {number * 7} barrels of oil."
@@ -26,45 +25,11 @@ SENTENCES = [
 ]
 
 
-class Outcome(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-    @property
-    def rows(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.out.splitlines()]
-
-
-Run = Callable[..., Outcome]
-
-
-@pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Run]:
-    """Calls the entry point as the shell would, in this process, with a home of its own."""
-    monkeypatch.setenv("HMT_QA_HOME", str(tmp_path / "home"))
-    before = signal.getsignal(signal.SIGTERM)
-
-    def call(*arguments: object) -> Outcome:
-        monkeypatch.setattr(sys, "argv", ["hmt-qa", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        captured = capsys.readouterr()
-        return Outcome(int(ended.value.code or 0), captured.out, captured.err)
-
-    yield call
-    signal.signal(signal.SIGTERM, before)
-
-
 @pytest.fixture
 def log(tmp_path: Path) -> Path:
     path = tmp_path / "log.txt"
     path.write_text("\n".join(SENTENCES[:20]) + "\n", encoding="utf-8")
     return path
-
-
-def one_line(text: str) -> bool:
-    return text.startswith("hmt-qa: ") and len(text.strip().splitlines()) == 1 and "Traceback" not in text
 
 
 def test_a_document_is_read_asked_searched_listed_renamed_and_removed(run: Run, log: Path) -> None:
