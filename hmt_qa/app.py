@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import asyncio
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from contextlib import aclosing
 from functools import cached_property
 from pathlib import Path
+from threading import Event
 from time import perf_counter
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, TypedDict, Unpack
 
-from hmt_qa import plugins
+from hmt_qa import awaiting, plugins
 from hmt_qa.citing import page_at
 from hmt_qa.engine import LocalEngine
 from hmt_qa.errors import NothingIngested
@@ -38,6 +41,24 @@ EMBEDDED_MODEL = Path(__file__).parent / "assets" / "hmt-small"
 EVIDENCE_PLACES = 4
 UNTRAINED_KEYWORD_TRUST = 5.0  # a memory that was never trained is mostly noise: keywords lead
 TRAINED_KEYWORD_TRUST = 0.5  # measured: docs/decisions/0006
+
+
+class AskOptions(TypedDict, total=False):
+    """What `ask` and `stream` take beside the question."""
+
+    collection: str | None
+    documents: Sequence[str]
+    mode: Mode
+    top: int
+
+
+class SearchOptions(TypedDict, total=False):
+    """What `search` takes beside the question."""
+
+    collection: str | None
+    documents: Sequence[str]
+    top: int
+    using: Ranking
 
 
 class DocumentQA:
@@ -118,6 +139,33 @@ class DocumentQA:
             on_progress=on_progress,
         )
 
+    def ingest_text(
+        self,
+        text: str,
+        *,
+        name: str,
+        title: str = "",
+        collection: str = "default",
+        metadata: Mapping[str, object] | None = None,
+        on_progress: ProgressObserver = lambda job: None,
+    ) -> Document:
+        """Read a text that is no file; `name` is its path in the collection, under which the same text is left alone.
+
+        `metadata` (JSON) is kept beside it. Raises `NoTextFound` for a blank text, TypeError for no JSON.
+        """
+        document = self._ingestor.ingest_text(
+            text,
+            name=name,
+            title=title or name,
+            collection=collection,
+            library=self.library,
+            engine=self.engine,
+            on_progress=on_progress,
+        )
+        if metadata is not None:
+            self.library.set_metadata(document.id, metadata)
+        return document
+
     def ask(
         self,
         question: str,
@@ -154,6 +202,56 @@ class DocumentQA:
         using = Ranking.MEMORY if mode is Mode.MEMORY else Ranking.HYBRID
         found = self._retriever.find(question, ids, documents=chosen, using=using, top=top)
         yield from self._answerer.stream(question, ids, found, mode=mode, begun=begun)
+
+    async def aask(self, question: str, **options: Unpack[AskOptions]) -> Answer:
+        """`ask` without blocking the event loop; cancelled, the model stops within a token."""
+        async with aclosing(self.astream(question, **options)) as stream:
+            async for item in stream:
+                if isinstance(item, Answer):
+                    return item
+        raise AssertionError("a stream ends with an Answer")
+
+    def astream(self, question: str, **options: Unpack[AskOptions]) -> AsyncGenerator[str | Answer]:
+        """`stream` without blocking the event loop; closed or cancelled, the model stops within a token."""
+        return awaiting.items(self.stream(question, **options))
+
+    async def asearch(self, question: str, **options: Unpack[SearchOptions]) -> list[SearchResult]:
+        """`search` without blocking the event loop."""
+        return await asyncio.to_thread(self.search, question, **options)
+
+    def aingest(
+        self,
+        paths: Sequence[Path | str],
+        *,
+        options: IngestOptions | None = None,
+        on_progress: ProgressObserver = lambda job: None,
+    ) -> AsyncGenerator[IngestResult]:
+        """`ingest` without blocking the event loop; cancelled, it stops after a segment and can go on later.
+
+        `on_progress` is called in the thread that reads.
+        """
+        stopping = Event()
+
+        def observe(job: Job) -> None:
+            if stopping.is_set():
+                raise awaiting.Stopped
+            on_progress(job)
+
+        return awaiting.items(self.ingest(paths, options=options, on_progress=observe), stopping=stopping)
+
+    async def aingest_text(
+        self,
+        text: str,
+        *,
+        name: str,
+        title: str = "",
+        collection: str = "default",
+        metadata: Mapping[str, object] | None = None,
+    ) -> Document:
+        """`ingest_text` without blocking the event loop."""
+        return await asyncio.to_thread(
+            self.ingest_text, text, name=name, title=title, collection=collection, metadata=metadata
+        )
 
     def search(
         self,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
@@ -117,6 +117,14 @@ class Library(Protocol):
 
     def segments(self, places: Sequence[Place]) -> Sequence[StoredSegment]:
         """The segments at `places`, in the order asked."""
+        ...
+
+    def set_metadata(self, document_id: str, metadata: Mapping[str, object]) -> None:
+        """Keep what a caller knows about a document, as JSON, until the document is removed; replaces what was kept."""
+        ...
+
+    def metadata(self, document_id: str) -> Mapping[str, object] | None:
+        """What `set_metadata` kept, or None."""
         ...
 
     def memory(self, document_id: str) -> StoredMemory:
@@ -240,5 +248,22 @@ class Ingestor(Protocol):
         """Read every file under `paths` in order, yielding a result as each ends; one bad input never stops the rest.
 
         `on_progress` is called after each committed segment with the job's stored counters.
+        """
+        ...
+
+    def ingest_text(
+        self,
+        text: str,
+        *,
+        name: str,
+        title: str,
+        collection: str,
+        library: Library,
+        engine: MemoryReader,
+        on_progress: ProgressObserver,
+    ) -> Document:
+        """Read a text that is no file as the document at the path `name`; unchanged, it is left alone.
+
+        Raises `NoTextFound` where it has not one visible character.
         """
         ...

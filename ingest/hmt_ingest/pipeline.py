@@ -11,7 +11,9 @@ from pathlib import Path
 
 from hmt_ingest.border import opened
 from hmt_ingest.fingerprint import Fingerprint, require_unchanged, take_fingerprint
+from hmt_ingest.given import GivenText
 from hmt_ingest.naming import shown
+from hmt_ingest.readers.text import TextReader
 from hmt_ingest.reading import Reading
 from hmt_ingest.registry import installed_readers
 from hmt_ingest.suitability import Suitability
@@ -53,6 +55,22 @@ class FileIngestor:
                 _log_skipped(entry)
             elif (result := work.take(entry)) is not None:
                 yield result
+
+    def ingest_text(
+        self,
+        text: str,
+        *,
+        name: str,
+        title: str,
+        collection: str,
+        library: Library,
+        engine: MemoryReader,
+        on_progress: ProgressObserver,
+    ) -> Document:
+        """See `Ingestor`; raises `FileProblem` and `LibraryProblem` subclasses."""
+        options = IngestOptions(collection=collection)
+        work = _Work(options=options, library=library, engine=engine, on_progress=on_progress)
+        return work.take_text(GivenText.of(text, title=title), name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,9 +119,28 @@ class _Work:
             error=unread,
         )
 
-    def _ingest(self, path: Path, source: SourceFile, fingerprint: Fingerprint) -> tuple[IngestStatus, Document, str]:
+    def take_text(self, text: GivenText, name: str) -> Document:
+        """Ingest a text that is no file."""
+        source = text.source(path=name, collection=self.options.collection)
+        if (known := self._unchanged(source)) is not None:
+            return known
+        reader = TextReader()
+        adopted = self.library.adopt(source, reader=reader.name, model_id=self.engine.model_id, title=text.title)
+        if adopted is not None:
+            return adopted
+        try:
+            _, document, _ = self._read(Path(name), text, self._begin(source, reader, text))
+        except _FailedAndRecorded as failed:
+            raise failed.problem from failed
+        return document
+
+    def _unchanged(self, source: SourceFile) -> Document | None:
         known = self.library.find(collection=source.collection, path=source.path)
-        if known is not None and known.sha256 == source.sha256 and known.model_id == self.engine.model_id:
+        same = known is not None and known.sha256 == source.sha256 and known.model_id == self.engine.model_id
+        return known if same else None
+
+    def _ingest(self, path: Path, source: SourceFile, fingerprint: Fingerprint) -> tuple[IngestStatus, Document, str]:
+        if (known := self._unchanged(source)) is not None:
             return IngestStatus.UNCHANGED, known, ""
         reader = installed_readers().reader_for(path)
         # Opened before equal bytes are looked for: their memory is no way around a password, and the title is here.
@@ -128,14 +165,15 @@ class _Work:
         )
 
     def _read(
-        self, path: Path, text: SourceText, ingestion: Ingestion, fingerprint: Fingerprint
+        self, path: Path, text: SourceText, ingestion: Ingestion, fingerprint: Fingerprint | None = None
     ) -> tuple[IngestStatus, Document, str]:
         reading = Reading(path=path, text=text, ingestion=ingestion, engine=self.engine)
         try:
             kept = reading.agreeing_segments()
             for job in reading.remaining(kept):
                 self.on_progress(job)
-            require_unchanged(path, fingerprint)
+            if fingerprint is not None:
+                require_unchanged(path, fingerprint)
             document = ingestion.finish()
         except FileProblem as problem:
             ingestion.fail(str(problem))

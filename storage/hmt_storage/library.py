@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.engine import URL
@@ -18,6 +20,7 @@ from hmt_storage.packing import printable, row_bytes
 from hmt_storage.schema import bring_to_head
 from hmt_storage.tables import DocumentRecord as D
 from hmt_storage.tables import MemoryRecord as M
+from hmt_storage.tables import MetadataRecord
 
 
 class SqlLibrary:
@@ -111,6 +114,22 @@ class SqlLibrary:
         """The segments at `places`, in the order asked; `UnknownDocument` also where one is not there."""
         with self._database.read() as connection:
             return reading.stored_segments(connection, places)
+
+    def set_metadata(self, document_id: str, metadata: Mapping[str, object]) -> None:
+        """Keep what a caller knows about a document, as JSON; replaces what was kept. Raises TypeError for no JSON."""
+        content = json.dumps(dict(metadata))
+        with self._database.write() as connection:
+            identity = documents.resolve(connection, document_id).id
+            connection.execute(delete(MetadataRecord).where(MetadataRecord.document_id == identity))
+            connection.execute(insert(MetadataRecord).values(document_id=identity, content=content))
+
+    def metadata(self, document_id: str) -> Mapping[str, object] | None:
+        """What `set_metadata` kept, or None."""
+        with self._database.read() as connection:
+            identity = documents.resolve(connection, document_id).id
+            query = select(MetadataRecord.content).where(MetadataRecord.document_id == identity)
+            content = connection.execute(query).scalar()
+        return None if content is None else cast("dict[str, object]", json.loads(content))
 
     def memory(self, document_id: str) -> StoredMemory:
         """All memory rows of a document, checked against their checksums; raises `DamagedMemory`."""

@@ -121,6 +121,17 @@ class DocumentRecord(Base):
     added_at: Mapped[float]
 
 
+class MetadataRecord(Base):
+    """What a caller knows about a document, as a JSON object; goes with it."""
+
+    __tablename__ = "document_metadata"
+
+    document_id: Mapped[str] = mapped_column(
+        String(12), ForeignKey("documents.id", ondelete="CASCADE"), primary_key=True
+    )
+    content: Mapped[str]
+
+
 class JobRecord(Base):
     """The latest ingestion of a path. `memory_id` is set while its memory is incomplete.
 

@@ -1,0 +1,1 @@
+"""The product as other frameworks want to see it."""
