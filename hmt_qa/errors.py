@@ -11,6 +11,8 @@ HmtQaError
 │   └── NoTextFound             pages without a single character (a scan)
 ├── LibraryProblem
 │   ├── UnknownDocument         no document with this id
+│   ├── UnknownConversation     no conversation with this id
+│   ├── ConversationMoved       another process answered in it meanwhile
 │   ├── NothingIngested         a question with nothing to ask it of
 │   ├── ModelMismatch           the memory was written by another model
 │   ├── DamagedMemory           stored bytes do not match their checksum
@@ -89,6 +91,14 @@ class LibraryProblem(HmtQaError):
 
 class UnknownDocument(LibraryProblem):
     """No document with this id."""
+
+
+class UnknownConversation(LibraryProblem):
+    """No conversation with this id."""
+
+
+class ConversationMoved(LibraryProblem):
+    """Another process answered in the conversation meanwhile."""
 
 
 class NothingIngested(LibraryProblem):

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Protocol
 
 from hmt_qa.types import (
+    Answer,
+    Conversation,
     Document,
     EncodedText,
     Hit,
@@ -22,6 +24,8 @@ from hmt_qa.types import (
     StoredMemory,
     StoredSegment,
     TextBox,
+    Turn,
+    TurnSegment,
 )
 
 
@@ -80,8 +84,61 @@ class Ingestion(Protocol):
         ...
 
 
+class Chats(Protocol):
+    """Conversations with their turns and the memory of what was said.
+
+    Ids may be given by their beginning. Methods that take one raise `UnknownConversation`.
+    """
+
+    def begin(self, *, title: str, collection: str | None, documents: Sequence[str]) -> Conversation:
+        """A new conversation without turns."""
+        ...
+
+    def all(self) -> Sequence[Conversation]:
+        """All conversations, the latest first."""
+        ...
+
+    def one(self, conversation_id: str) -> Conversation:
+        """One conversation."""
+        ...
+
+    def turns(self, conversation_id: str) -> Sequence[Turn]:
+        """What was asked and answered, in order."""
+        ...
+
+    def memory(self, conversation_id: str, *, model_id: str, dtype: str) -> Sequence[TurnSegment]:
+        """The memory that this model has of what was said, checked; empty where it has none."""
+        ...
+
+    def add(
+        self,
+        conversation: Conversation,
+        *,
+        question: str,
+        answer: Answer,
+        memory: Sequence[TurnSegment],
+        kept: int,
+        model_id: str,
+        dtype: str,
+    ) -> Conversation:
+        """Append a turn and its memory in one transaction: `memory` follows on the first `kept` segments stored.
+
+        Raises `ConversationMoved` where the conversation has not the turns it had.
+        """
+        ...
+
+    def remove(self, conversation_id: str) -> Conversation:
+        """Delete a conversation and all that was said in it; returns what it was."""
+        ...
+
+
 class Library(Protocol):
     """Documents, their text and their memories. Every method raises `LibraryProblem` subclasses only."""
+
+    @property
+    def chats(self) -> Chats:
+        """The conversations about the documents."""
+        ...
 
     def documents(self, *, collection: str | None = None) -> Sequence[Document]:
         """All readable documents, oldest first."""

@@ -251,6 +251,44 @@ class Answer:
     mode: Mode
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conversation:
+    """Questions that follow on each other, of a collection or of chosen documents (ids); of everything without either.
+
+    `turns` counts questions answered. `title` is the first of them.
+    """
+
+    id: str
+    title: str
+    collection: str | None
+    documents: tuple[str, ...]
+    turns: int
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """One question of a conversation with its answer; numbers count from 1.
+
+    A kept answer has the citations whose quotes still stand in the library.
+    """
+
+    number: int
+    question: str
+    answer: Answer
+    asked_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TurnSegment:
+    """At most L tokens of what was said, with their memory row; `state_id` as in a document's chain."""
+
+    token_ids: tuple[int, ...]
+    state_id: str
+    row: bytes = field(repr=False)
+
+
 class IngestStatus(StrEnum):
     """What became of one input."""
 

@@ -15,7 +15,7 @@ from hmt_storage.tables import DocumentRecord as D
 from hmt_storage.tables import JobRecord, MemoryRecord
 from hmt_storage.tables import MemoryRecord as M
 
-_ID = re.compile(r"[0-9a-f]{4,12}")
+ID = re.compile(r"[0-9a-f]{4,12}")
 
 
 class Location(NamedTuple):
@@ -32,7 +32,7 @@ def document_id(location: Location) -> str:
 
 def resolve(connection: Connection, asked: str) -> Row[str, int]:
     """(id, memory_id) of a document by its id or an unambiguous beginning of it; raises `UnknownDocument`."""
-    if not _ID.fullmatch(asked):
+    if not ID.fullmatch(asked):
         raise unknown(asked)
     # The id as typed wins; ids are hexadecimal, so `asked` holds no wildcard.
     found = connection.execute(select(D.id, D.memory_id).where(D.id.like(f"{asked}%")).limit(2)).all()

@@ -14,6 +14,7 @@ from sqlalchemy.engine import URL
 
 from hmt_qa.types import Document, Hit, Job, JobState, PageSpan, Place, SourceFile, StoredMemory, StoredSegment, TextBox
 from hmt_storage import documents, jobs, keyword, reading
+from hmt_storage.chats import SqlChats
 from hmt_storage.database import Database, make_home
 from hmt_storage.ingestion import SqlIngestion
 from hmt_storage.packing import printable, row_bytes
@@ -32,6 +33,7 @@ class SqlLibrary:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self.chats = SqlChats(database)
 
     @classmethod
     def open(cls, home: Path, *, url: str | None = None) -> SqlLibrary:

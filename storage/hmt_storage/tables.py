@@ -132,6 +132,47 @@ class MetadataRecord(Base):
     content: Mapped[str]
 
 
+class ConversationRecord(Base):
+    """A conversation. `documents` is a JSON list of ids; the memory of its turns is of one model and number format."""
+
+    __tablename__ = "conversations"
+
+    id: Mapped[str] = mapped_column(String(12), primary_key=True)
+    title: Mapped[str]
+    collection: Mapped[str | None]
+    documents: Mapped[str]
+    model_id: Mapped[str] = mapped_column(default="")
+    dtype: Mapped[str] = mapped_column(default="")
+    turns: Mapped[int] = mapped_column(default=0)
+    created_at: Mapped[float]
+    updated_at: Mapped[float]
+
+
+class TurnRecord(Base):
+    """A question and its answer, as `chats` writes it: citations point at documents and hold no text of theirs."""
+
+    __tablename__ = "turns"
+
+    conversation_id: Mapped[str] = mapped_column(ForeignKey("conversations.id", ondelete="CASCADE"), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True)
+    asked_at: Mapped[float]
+    question: Mapped[str]
+    answer: Mapped[str]
+
+
+class TurnSegmentRecord(Base):
+    """A segment of what was said, its tokens and its memory row. `sha256` is that of `row`."""
+
+    __tablename__ = "turn_segments"
+
+    conversation_id: Mapped[str] = mapped_column(ForeignKey("conversations.id", ondelete="CASCADE"), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True)
+    state_id: Mapped[str]
+    sha256: Mapped[bytes] = mapped_column(LargeBinary(32))
+    token_ids: Mapped[bytes] = mapped_column(LargeBinary)
+    row: Mapped[bytes] = mapped_column(LargeBinary)
+
+
 class JobRecord(Base):
     """The latest ingestion of a path. `memory_id` is set while its memory is incomplete.
 
