@@ -10,7 +10,7 @@ from time import perf_counter
 from hmt_qa.citing import Span, locate, page_at
 from hmt_qa.ports import Library
 from hmt_qa.retrieval import Found, RankedPlace
-from hmt_qa.types import Answer, Citation, Mode, StoredSegment, Timings
+from hmt_qa.types import Answer, Citation, Mode, StoredSegment, Timings, Turn
 from hmt_qa.writers.contract import Passage, Request, Unanswerable, Writer
 
 NO_ANSWER = "The passages found do not answer this."
@@ -33,9 +33,19 @@ class Answerer:
         self._writer = writer
 
     def stream(
-        self, question: str, question_ids: Sequence[int], found: Found, *, mode: Mode, begun: float
+        self,
+        question: str,
+        question_ids: Sequence[int],
+        found: Found,
+        *,
+        mode: Mode,
+        begun: float,
+        earlier: Turn | None = None,
     ) -> Iterator[str | Answer]:
-        """Text pieces as they are written, then the whole `Answer`. `begun` is `perf_counter()` at arrival."""
+        """Text pieces as they are written, then the whole `Answer`. `begun` is `perf_counter()` at arrival.
+
+        `earlier` is the turn that a follow-up goes with.
+        """
         evidence = self._evidence(found.places)
         request = Request(
             question=question,
@@ -43,6 +53,7 @@ class Answerer:
             passages=[self._passage(item.segment) for item in evidence] if mode is Mode.EVIDENCE else [],
             prompt_1MD=found.prompt_1MD,
             mode=mode,
+            earlier=earlier,
         )
         text, answerable, first_ms = "", True, 0.0
         try:
@@ -56,11 +67,12 @@ class Answerer:
         if not answerable or not text.strip():
             text, answerable = NO_ANSWER, False
             yield text
+        asked = question if earlier is None else f"{earlier.question} {question}"
         now_ms = (perf_counter() - begun) * 1e3
         yield Answer(
             text=text.strip(),
             answerable=answerable,
-            citations=self._citations(text if answerable else "", question, evidence),
+            citations=self._citations(text if answerable else "", asked, evidence),
             timings_ms=Timings(
                 resume=found.resume_ms, recall=found.recall_ms, first_token=first_ms or now_ms, total=now_ms
             ),

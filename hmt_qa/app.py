@@ -10,17 +10,20 @@ from pathlib import Path
 from threading import Event
 from time import perf_counter
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, TypedDict, Unpack
+from typing import TYPE_CHECKING, Self, Unpack
 
 from hmt_qa import awaiting, plugins
 from hmt_qa.citing import page_at
+from hmt_qa.conversing import Conversing
 from hmt_qa.engine import LocalEngine
 from hmt_qa.errors import NothingIngested
+from hmt_qa.options import AskOptions, ChatOptions, SearchOptions
 from hmt_qa.ports import Ingestor, Library, ProgressObserver
 from hmt_qa.prompt import question_ids
-from hmt_qa.retrieval import Found, RankedPlace, Retriever
+from hmt_qa.retrieval import Earlier, Found, RankedPlace, Retriever
 from hmt_qa.types import (
     Answer,
+    Conversation,
     Document,
     IngestOptions,
     IngestResult,
@@ -31,6 +34,7 @@ from hmt_qa.types import (
     ReaderOptions,
     SearchResult,
     TextBox,
+    Turn,
 )
 
 if TYPE_CHECKING:
@@ -41,24 +45,6 @@ EMBEDDED_MODEL = Path(__file__).parent / "assets" / "hmt-small"
 EVIDENCE_PLACES = 4
 UNTRAINED_KEYWORD_TRUST = 5.0  # a memory that was never trained is mostly noise: keywords lead
 TRAINED_KEYWORD_TRUST = 0.5  # measured: docs/decisions/0006
-
-
-class AskOptions(TypedDict, total=False):
-    """What `ask` and `stream` take beside the question."""
-
-    collection: str | None
-    documents: Sequence[str]
-    mode: Mode
-    top: int
-
-
-class SearchOptions(TypedDict, total=False):
-    """What `search` takes beside the question."""
-
-    collection: str | None
-    documents: Sequence[str]
-    top: int
-    using: Ranking
 
 
 class DocumentQA:
@@ -267,6 +253,56 @@ class DocumentQA:
         chosen = self._chosen(collection, documents)
         return self._results(self._retriever.find(question, ids, documents=chosen, using=using, top=top))
 
+    def new_conversation(self, *, collection: str | None = None, documents: Sequence[str] = ()) -> Conversation:
+        """Begin a conversation about a collection, chosen documents (ids), or everything."""
+        chosen = self._chosen(collection, documents) if documents else ()
+        return self.library.chats.begin(title="", collection=collection, documents=chosen)
+
+    def conversations(self) -> Sequence[Conversation]:
+        """All conversations, the latest first."""
+        return self.library.chats.all()
+
+    def conversation(self, conversation_id: str) -> Conversation:
+        """One conversation by id; raises `UnknownConversation`."""
+        return self.library.chats.one(conversation_id)
+
+    def turns(self, conversation_id: str) -> Sequence[Turn]:
+        """What was asked and answered in a conversation, in order."""
+        return self.library.chats.turns(conversation_id)
+
+    def remove_conversation(self, conversation_id: str) -> Conversation:
+        """Delete a conversation and all that was said in it; returns what it was."""
+        return self.library.chats.remove(conversation_id)
+
+    def chat(
+        self, conversation_id: str, question: str, *, mode: Mode = Mode.EVIDENCE, top: int = EVIDENCE_PLACES
+    ) -> Iterator[str | Answer]:
+        """`stream` in a conversation: a follow-up is understood with the turn it goes with.
+
+        The turn is kept before its `Answer` is yielded; one that is closed before leaves nothing behind.
+        Raises `UnknownConversation` and `ConversationMoved` beside what `stream` raises.
+        """
+        begun = perf_counter()
+        ids = self._question_ids(question)
+        talk = self._conversing.resume(conversation_id)
+        chosen = self._chosen(talk.conversation.collection, talk.conversation.documents)
+        turn = self._conversing.goes_with(talk, ids)
+        earlier = None if turn is None else Earlier(turn.question, self._joined_ids(turn, question))
+        using = Ranking.MEMORY if mode is Mode.MEMORY else Ranking.HYBRID
+        found = self._retriever.find(question, ids, documents=chosen, using=using, top=top, earlier=earlier)
+        reading = ids if earlier is None else earlier.joined_ids
+        stream = self._answerer.stream(question, reading, found, mode=mode, begun=begun, earlier=turn)
+        for item in stream:
+            if isinstance(item, Answer):
+                self._conversing.add(talk, question, item)
+            yield item
+
+    def achat(
+        self, conversation_id: str, question: str, **options: Unpack[ChatOptions]
+    ) -> AsyncGenerator[str | Answer]:
+        """`chat` without blocking the event loop; closed or cancelled, the model stops within a token."""
+        return awaiting.items(self.chat(conversation_id, question, **options))
+
     def documents(self, *, collection: str | None = None) -> Sequence[Document]:
         """All readable documents, oldest first."""
         return self.library.documents(collection=collection)
@@ -308,6 +344,14 @@ class DocumentQA:
         trained = self.engine.checkpoint.memory_trained
         trust = TRAINED_KEYWORD_TRUST if trained else UNTRAINED_KEYWORD_TRUST
         return Retriever(self.library, self.engine, keyword_trust=trust)
+
+    @cached_property
+    def _conversing(self) -> Conversing:
+        return Conversing(self.library.chats, self.engine)
+
+    def _joined_ids(self, turn: Turn, question: str) -> list[int]:
+        """Tokens of the earlier question and this one; of both together the last that one segment holds."""
+        return list(self.engine.encode(f"{turn.question} {question.strip()}").ids)[-self.engine.segment_length :]
 
     @cached_property
     def _answerer(self) -> Answerer:

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from math import exp, log
+from collections.abc import Mapping, Sequence
+from math import exp, log, sqrt
 from typing import TypeVar
 
 T = TypeVar("T")
 
 LEAST = 1e-38  # of a weight, so that it has a logarithm
+
+
+def between(one: Sequence[float], other: Sequence[float]) -> list[float]:
+    """Shares (they sum to 1) half-way between two rankings of the same things: their geometric mean, normalised."""
+    parts = [sqrt(max(a, LEAST)) * sqrt(max(b, LEAST)) for a, b in zip(one, other, strict=True)]
+    total = sum(parts)
+    return [part / total for part in parts]
 
 
 def fuse(weights: Mapping[T, float], words: Mapping[T, float], *, trust: float) -> dict[T, float]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections import OrderedDict
+from collections import OrderedDict, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from threading import Lock
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from hmt_qa.engine import LocalEngine
 from hmt_qa.errors import ModelMismatch
-from hmt_qa.fusion import fuse
+from hmt_qa.fusion import between, fuse
 from hmt_qa.ports import Library
 from hmt_qa.types import Place, Ranking
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 CANDIDATES = 50  # places each ranking proposes to the hybrid
 CACHED_MEMORIES = 64
+EARLIER_TRUST = 0.5  # of an earlier question's keywords against those of the one asked: docs/decisions/0021
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,14 @@ class Found:
     recall_ms: float
 
 
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """The question before a follow-up, and the tokens of both together."""
+
+    question: str
+    joined_ids: Sequence[int]
+
+
 class Retriever:
     """Ranks places of chosen documents; keeps recently used memories by their state id. Safe between threads.
 
@@ -61,9 +70,19 @@ class Retriever:
         self._lock = Lock()
 
     def find(
-        self, question: str, question_ids: Sequence[int], *, documents: Sequence[str], using: Ranking, top: int
+        self,
+        question: str,
+        question_ids: Sequence[int],
+        *,
+        documents: Sequence[str],
+        using: Ranking,
+        top: int,
+        earlier: Earlier | None = None,
     ) -> Found:
-        """The `top` places for a question; raises `ModelMismatch` where another model wrote a memory."""
+        """The `top` places for a question; raises `ModelMismatch` where another model wrote a memory.
+
+        With an `earlier` question, places count that either alone or both together point at.
+        """
         import torch
 
         begun = perf_counter()
@@ -71,6 +90,9 @@ class Retriever:
         rows_NMD = torch.cat(banks)
         resumed = perf_counter()
         prompt_1MD, weights = self._engine.recall(self._engine.summarise(question_ids), rows_NMD)
+        if earlier is not None:
+            prompt_1MD, joined = self._engine.recall(self._engine.summarise(earlier.joined_ids), rows_NMD)
+            weights = between(weights, joined)
         places = [
             Place(document=document, segment=number)
             for document, bank in zip(documents, banks, strict=True)
@@ -80,11 +102,7 @@ class Retriever:
         wanted = max(top, CANDIDATES)
         heaviest = heapq.nsmallest(wanted, places, key=lambda place: (-weight_of[place], place.document, place.segment))
         by_memory = heaviest if using != Ranking.KEYWORD else []
-        words = (
-            {hit.place: hit.score for hit in self._library.keyword_search(question, documents=documents, top=wanted)}
-            if using != Ranking.MEMORY
-            else {}
-        )
+        words = self._words(question, earlier, documents, wanted) if using != Ranking.MEMORY else {}
         ranked = self._ranked(by_memory, words, weight_of, using)
         recalled = perf_counter()
         return Found(ranked[:top], prompt_1MD, (resumed - begun) * 1e3, (recalled - resumed) * 1e3)
@@ -93,6 +111,14 @@ class Retriever:
         """Drop every kept memory."""
         with self._lock:
             self._memories.clear()
+
+    def _words(self, question: str, earlier: Earlier | None, documents: Sequence[str], top: int) -> dict[Place, float]:
+        """BM25 of the `top` places, best first; an earlier question's counts in part."""
+        scores: defaultdict[Place, float] = defaultdict(float)
+        for text, trust in ((question, 1.0), *([(earlier.question, EARLIER_TRUST)] if earlier else [])):
+            for hit in self._library.keyword_search(text, documents=documents, top=top):
+                scores[hit.place] += trust * hit.score
+        return dict(sorted(scores.items(), key=lambda item: (-item[1], item[0].document, item[0].segment))[:top])
 
     def _ranked(
         self, by_memory: Sequence[Place], words: dict[Place, float], weight_of: dict[Place, float], using: Ranking

@@ -22,9 +22,10 @@ from langchain_core.runnables import AddableDict, Runnable, RunnableConfig
 from langchain_core.vectorstores import VectorStore
 from pydantic import ConfigDict
 
-from hmt_qa.app import AskOptions, DocumentQA, SearchOptions
+from hmt_qa.app import DocumentQA
 from hmt_qa.citing import page_at
 from hmt_qa.errors import FileProblem, NothingIngested
+from hmt_qa.options import AskOptions, SearchOptions
 from hmt_qa.types import Answer, Citation, IngestOptions, IngestStatus, Place, Ranking, SearchResult
 
 GIVEN = "langchain:"  # the path of a text that came through the vector store, before its id

@@ -6,7 +6,7 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from hmt_qa.types import Mode, StoredSegment
+from hmt_qa.types import Mode, StoredSegment, Turn
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -25,6 +25,7 @@ class Passage:
 class Request:
     """One question with all there is to answer it from.
 
+    earlier: the turn of a conversation that the question goes with.
     passages: best first; none in memory mode. prompt_1MD: what the memory recalls, (1, M, D), of use to its own model.
     """
 
@@ -33,6 +34,7 @@ class Request:
     passages: Sequence[Passage]
     prompt_1MD: Tensor
     mode: Mode
+    earlier: Turn | None = None
 
 
 class Unanswerable(Exception):

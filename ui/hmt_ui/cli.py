@@ -125,6 +125,45 @@ def ask(
 
 
 @app.command()
+def chat(
+    question: Annotated[str, typer.Argument(help="Without one, standard input is read line by line.")] = "",
+    go_on: Annotated[str | None, typer.Option("--continue", metavar="ID", help="Go on in this one, or `last`.")] = None,
+    show_list: Annotated[bool, typer.Option("--list", help="List conversations, the latest first.")] = False,
+    show_one: Annotated[str | None, typer.Option("--show", metavar="ID", help="Print what was said.")] = None,
+    delete: Annotated[str | None, typer.Option("--delete", metavar="ID", help="Delete for good.")] = None,
+    collection: Collection = None,
+    document: Documents = None,
+    mode: Annotated[Mode, typer.Option(help="As for ask.")] = Mode.EVIDENCE,
+    top: Annotated[int, typer.Option(min=1, max=12, help="How many places to recall.")] = 4,
+    reader: Reader = None,
+    home: Home = None,
+    model: Model = None,
+    device: Device = None,
+    dtype: Dtype = None,
+    attention: Attention = None,
+    as_json: Json = False,
+) -> None:
+    """Ask questions that follow on each other ("and in 2021?"); conversations are kept until they are deleted."""
+    from hmt_ui import chatting
+
+    with _open(home=home, model=model, device=device, dtype=dtype, attention=attention, reader=reader) as qa:
+        if show_list:
+            printing.conversations(qa.conversations(), as_json=as_json)
+        elif show_one:
+            printing.turns(qa.turns(chatting.chosen(qa, show_one).id), as_json=as_json)
+        elif delete:
+            printing.conversation_removed(qa.remove_conversation(delete), as_json=as_json)
+        else:
+            begun = (
+                chatting.chosen(qa, go_on)
+                if go_on
+                else qa.new_conversation(collection=collection, documents=document or ())
+            )
+            if not chatting.talk(qa, begun, question, mode=mode, top=top, as_json=as_json):
+                raise typer.Exit(1)
+
+
+@app.command()
 def search(
     question: str,
     collection: Collection = None,

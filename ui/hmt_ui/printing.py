@@ -8,7 +8,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from hmt_qa.types import Answer, Citation, Document, Finding, IngestResult, IngestStatus, Job, SearchResult
+from hmt_qa.types import (
+    Answer,
+    Citation,
+    Conversation,
+    Document,
+    Finding,
+    IngestResult,
+    IngestStatus,
+    Job,
+    SearchResult,
+    Turn,
+)
 
 
 def line(record: Mapping[str, Any]) -> None:
@@ -31,12 +42,12 @@ def ingested(result: IngestResult, *, as_json: bool) -> None:
             print(f"           {printable(result.path)}: {printable(result.error)}", file=sys.stderr)
 
 
-def answered(stream: Iterator[str | Answer], *, as_json: bool) -> Answer:
-    """The answer as it is written, then its citations and timings."""
+def answered(stream: Iterator[str | Answer], *, as_json: bool, told: Mapping[str, Any] | None = None) -> Answer:
+    """The answer as it is written, then its citations and timings; `told` goes before the contract's JSON keys."""
     for item in stream:
         if isinstance(item, Answer):
             if as_json:
-                line(answer_record(item))
+                line({**(told or {}), **answer_record(item)})
             else:
                 print()
                 _print_sources(item)
@@ -110,6 +121,35 @@ def document(row: Document, *, as_json: bool) -> None:
         return
     for name, value in asdict(row).items():
         print(f"{name:11} {printable(str(value))}")
+
+
+def conversations(rows: Sequence[Conversation], *, as_json: bool) -> None:
+    """Conversations with what each is about."""
+    for row in rows:
+        if as_json:
+            line(asdict(row))
+        else:
+            about = f"{len(row.documents)} documents" if row.documents else row.collection or "everything"
+            when = f"{row.updated_at:%Y-%m-%d %H:%M}"
+            print(f"{row.id}  {when}  {row.turns:4} turns  {printable(about)}  {printable(row.title)}")
+
+
+def turns(rows: Sequence[Turn], *, as_json: bool) -> None:
+    """What was asked and answered in a conversation."""
+    for row in rows:
+        if as_json:
+            line({"turn": row.number, "question": row.question, "asked_at": row.asked_at, **answer_record(row.answer)})
+        else:
+            print(f"Q{row.number}: {printable(row.question)}\nA{row.number}: {printable(row.answer.text)}")
+            _print_sources(row.answer)
+
+
+def conversation_removed(row: Conversation, *, as_json: bool) -> None:
+    """What was deleted."""
+    if as_json:
+        line({"conversation": row.id, "title": row.title, "removed": True})
+    else:
+        print(f"removed {row.id}  {printable(row.title)}")
 
 
 def removed(row: Document, *, as_json: bool) -> None:
