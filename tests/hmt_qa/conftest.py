@@ -12,6 +12,7 @@ import torch
 from hmt_qa.app import EMBEDDED_MODEL
 from hmt_qa.engine import LocalEngine
 from hmt_qa.model.hmt import HMTForCausalLM
+from tests.hmt_qa.library import open_qa, three_pages
 from tests.hmt_qa.models import save_with_tokenizer, tiny_hmt
 
 
@@ -48,6 +49,15 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def engine(checkpoint: Path) -> LocalEngine:
     return LocalEngine(checkpoint, device="cpu", dtype="float32")
+
+
+@pytest.fixture(scope="session")
+def harbour(tmp_path_factory: pytest.TempPathFactory, engine: LocalEngine) -> Path:
+    """The home of a library with one document of three pages, read by the tiny model; shared, so only add to it."""
+    home = tmp_path_factory.mktemp("harbour")
+    with open_qa(home, engine) as opened:
+        list(opened.ingest([three_pages(home / "three.txt", filler=1)]))
+    return home
 
 
 @pytest.fixture(scope="session")

@@ -37,17 +37,9 @@ def writer() -> RecordingWriter:
     return RecordingWriter()
 
 
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory, engine: LocalEngine) -> Path:
-    home = tmp_path_factory.mktemp("home")
-    with open_qa(home, engine) as opened:
-        list(opened.ingest([three_pages(home / "harbour.txt", filler=1)]))
-    return home
-
-
 @pytest.fixture
-def qa(home: Path, engine: LocalEngine, writer: RecordingWriter) -> Iterator[DocumentQA]:
-    with open_qa(home, engine, reader=writer) as opened:
+def qa(harbour: Path, engine: LocalEngine, writer: RecordingWriter) -> Iterator[DocumentQA]:
+    with open_qa(harbour, engine, reader=writer) as opened:
         yield opened
 
 
@@ -116,18 +108,18 @@ def test_a_reader_is_given_the_turn_that_a_follow_up_goes_with(qa, writer):
     assert request.earlier.answer.text == "AgnesFarrow"
 
 
-def test_turns_are_kept_and_a_library_opened_again_goes_on_to_the_same_bytes(home, engine, writer):
+def test_turns_are_kept_and_a_library_opened_again_goes_on_to_the_same_bytes(harbour, engine, writer):
     said = [KEEPER, "And the ferry?", "Who was born in Bergen?", "And the books?"]
-    with open_qa(home, engine, reader=writer) as qa:
+    with open_qa(harbour, engine, reader=writer) as qa:
         once = qa.new_conversation()
         for question in said:
             say(qa, once.id, question)
         whole = qa.library.chats.memory(once.id, model_id=engine.model_id, dtype=engine.dtype)
         parts = qa.new_conversation()
     for question in said:
-        with open_qa(home, engine, reader=writer) as qa:
+        with open_qa(harbour, engine, reader=writer) as qa:
             say(qa, parts.id, question)
-    with open_qa(home, engine) as qa:
+    with open_qa(harbour, engine) as qa:
         resumed = qa.library.chats.memory(parts.id, model_id=engine.model_id, dtype=engine.dtype)
         assert resumed == whole
         assert len({segment.row for segment in whole}) == len(said)
@@ -175,8 +167,8 @@ async def test_a_conversation_is_awaited_too(qa):
     assert turn.answer.text == answer.text
 
 
-def test_memory_mode_follows_on_too(home, engine):
-    with open_qa(home, engine) as qa:
+def test_memory_mode_follows_on_too(harbour, engine):
+    with open_qa(harbour, engine) as qa:
         conversation = qa.new_conversation()
         say(qa, conversation.id, KEEPER, mode=Mode.MEMORY)
         assert say(qa, conversation.id, "Until when?", mode=Mode.MEMORY).mode is Mode.MEMORY

@@ -19,7 +19,7 @@ from hmt_qa.types import Mode, Place, ReaderOptions, StoredSegment
 from hmt_qa.writers import causal
 from hmt_qa.writers.causal import CausalWriter
 from hmt_qa.writers.contract import Passage, Request
-from tests.hmt_qa.library import open_qa, three_pages
+from tests.hmt_qa.library import open_qa
 from tests.hmt_qa.models import backbone_config
 
 TEMPLATE = (
@@ -54,14 +54,6 @@ def chatting(plain: Path, tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory, engine: LocalEngine) -> Path:
-    home = tmp_path_factory.mktemp("home")
-    with open_qa(home, engine) as opened:
-        list(opened.ingest([three_pages(home / "three.txt", filler=1)]))
-    return home
-
-
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[list[int]]:
     """The token ids each question came to; the model runs on them all the same."""
@@ -77,11 +69,11 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[list[int]]:
 
 
 @pytest.fixture
-def ask(home: Path, engine: LocalEngine) -> Iterator[object]:
+def ask(harbour: Path, engine: LocalEngine) -> Iterator[object]:
     opened: list[DocumentQA] = []
 
     def with_reader(folder: Path, question: str = QUESTION, **options: object):
-        qa = open_qa(home, engine, reader=ReaderOptions(reader=f"hf:{folder}"))
+        qa = open_qa(harbour, engine, reader=ReaderOptions(reader=f"hf:{folder}"))
         opened.append(qa)
         return qa.ask(question, **options)
 
@@ -153,10 +145,10 @@ def test_memory_alone_cannot_be_read_by_another_model(ask, chatting):
         ask(chatting, mode=Mode.MEMORY)
 
 
-def test_closing_the_stream_stops_the_model(home, engine, chatting, monkeypatch):
+def test_closing_the_stream_stops_the_model(harbour, engine, chatting, monkeypatch):
     monkeypatch.setattr(causal, "ANSWER_TOKENS", 600)
     steps: list[int] = []
-    with open_qa(home, engine, reader=ReaderOptions(reader=f"hf:{chatting}")) as qa:
+    with open_qa(harbour, engine, reader=ReaderOptions(reader=f"hf:{chatting}")) as qa:
         stream = qa.stream(QUESTION, top=1)
         next(stream)
         model = qa._answerer._writer._model

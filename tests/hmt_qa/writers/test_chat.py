@@ -17,7 +17,7 @@ from hmt_qa.types import Answer, Mode, ReaderOptions
 from hmt_qa.writers.chat import ANSWER_CHARACTERS
 from hmt_qa.writers.choosing import open_writer
 from tests.hmt_qa.endpoint import Endpoint, serving
-from tests.hmt_qa.library import open_qa, three_pages
+from tests.hmt_qa.library import open_qa
 
 KEY = "sk-a-key-that-nobody-may-see"
 QUESTION = "Who is the captain of Corisande?"
@@ -29,22 +29,14 @@ def endpoint() -> Iterator[Endpoint]:
         yield started
 
 
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory, engine: LocalEngine) -> Path:
-    home = tmp_path_factory.mktemp("home")
-    with open_qa(home, engine) as opened:
-        list(opened.ingest([three_pages(home / "three.txt", filler=1)]))
-    return home
-
-
 @pytest.fixture
 def options(endpoint: Endpoint) -> ReaderOptions:
     return ReaderOptions(reader="openai:local", base_url=endpoint.url, key=KEY, seconds=30)
 
 
 @pytest.fixture
-def qa(home: Path, engine: LocalEngine, options: ReaderOptions) -> Iterator[DocumentQA]:
-    with open_qa(home, engine, reader=options) as opened:
+def qa(harbour: Path, engine: LocalEngine, options: ReaderOptions) -> Iterator[DocumentQA]:
+    with open_qa(harbour, engine, reader=options) as opened:
         yield opened
 
 
@@ -72,16 +64,16 @@ def test_the_endpoint_is_given_rules_passages_with_their_places_and_the_question
     assert endpoint.headers[0]["authorization"] == f"Bearer {KEY}"
 
 
-def test_passages_that_no_longer_fit_the_context_are_left_out_whole(home, engine, endpoint, options):
+def test_passages_that_no_longer_fit_the_context_are_left_out_whole(harbour, engine, endpoint, options):
     endpoint.pieces = ["x"]
-    with open_qa(home, engine, reader=replace(options, context_tokens=520)) as qa:
+    with open_qa(harbour, engine, reader=replace(options, context_tokens=520)) as qa:
         qa.ask(QUESTION, top=12)
         sent = endpoint.message.count("Passage ")
         assert 0 < sent < 12
         best = qa.search(QUESTION, top=sent)
         assert all(result.text.strip() in endpoint.message for result in best)
     with (
-        open_qa(home, engine, reader=replace(options, context_tokens=400)) as qa,
+        open_qa(harbour, engine, reader=replace(options, context_tokens=400)) as qa,
         pytest.raises(ReaderUnsuited, match="HMT_QA_READER_CONTEXT"),
     ):
         qa.ask(QUESTION)
@@ -145,9 +137,9 @@ def test_an_endpoint_that_breaks_off_is_no_whole_answer(qa, endpoint):
         qa.ask(QUESTION)
 
 
-def test_an_endpoint_that_is_not_there_is_named(home, engine, options):
+def test_an_endpoint_that_is_not_there_is_named(harbour, engine, options):
     with (
-        open_qa(home, engine, reader=replace(options, base_url="http://127.0.0.1:9/v1")) as qa,
+        open_qa(harbour, engine, reader=replace(options, base_url="http://127.0.0.1:9/v1")) as qa,
         pytest.raises(ReaderFailed, match="cannot be reached") as caught,
     ):
         qa.ask(QUESTION)
@@ -155,10 +147,10 @@ def test_an_endpoint_that_is_not_there_is_named(home, engine, options):
 
 
 @pytest.mark.parametrize("slow", [{"silent_for": 2.0}, {"pause": 0.1}], ids=["silent", "dribbling"])
-def test_an_endpoint_that_takes_too_long_is_given_up(home, engine, endpoint, options, slow):
+def test_an_endpoint_that_takes_too_long_is_given_up(harbour, engine, endpoint, options, slow):
     endpoint.pieces = ["word "] * 100
     vars(endpoint).update(slow)
-    with open_qa(home, engine, reader=replace(options, seconds=0.5)) as qa:
+    with open_qa(harbour, engine, reader=replace(options, seconds=0.5)) as qa:
         begun = monotonic()
         with pytest.raises(ReaderFailed, match=r"within 0\.5 seconds"):
             qa.ask(QUESTION)
