@@ -145,6 +145,21 @@ def test_a_reader_that_cannot_be_opened_is_one_line(run: Run, ferry: Path, reade
     assert says in outcome.err
 
 
+def test_doctor_opens_the_reader_and_shows_no_key(
+    run: Run, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HMT_QA_READER", "openai:local")
+    monkeypatch.setenv("HMT_QA_READER_KEY", KEY)
+    (found,) = [row for row in run("doctor", "--json").rows if row["check"] == "reader"]
+    assert found["ok"]
+    assert found["detail"] == f"openai:local at {endpoint.url}, with a key; not called"
+    assert endpoint.asked == []
+    monkeypatch.setenv("HMT_QA_READER", "oracle")
+    outcome = run("doctor", "--json")
+    assert outcome.code == 1
+    assert [row["check"] for row in outcome.rows if not row["ok"]] == ["reader"]
+
+
 @pytest.fixture(params=FAMILIES)
 def plain(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     """A random causal language model as Hugging Face saves it, with a tokenizer."""

@@ -9,19 +9,23 @@ from hmt_ui.settings import Settings
 
 
 def open_qa(settings: Settings) -> DocumentQA:
-    """The library in the settings' home, asked with the settings' model."""
-    reader = ReaderOptions(
-        reader=settings.reader,
-        base_url=settings.reader_url,
-        key=reader_key(settings.reader_url) if settings.reader.startswith("openai:") else "",
-        context_tokens=settings.reader_context,
-        seconds=settings.reader_seconds,
-    )
+    """The library in the settings' home, asked with the settings' model and answered by their reader."""
     return DocumentQA.open(
         settings.home,
         model=settings.model,
         device=settings.device,
         dtype=settings.dtype,
         attention=settings.attention,
-        reader=reader,
+        reader=reader_options(settings),
+    )
+
+
+def reader_options(settings: Settings) -> ReaderOptions:
+    """Who writes answers; an endpoint's key is looked for only where there is an endpoint."""
+    return ReaderOptions(
+        reader=settings.reader,
+        base_url=settings.reader_url,
+        key=reader_key(settings.reader_url) if settings.reader.startswith("openai:") else "",
+        context_tokens=settings.reader_context,
+        seconds=settings.reader_seconds,
     )

@@ -7,10 +7,14 @@ import importlib.util
 import platform
 import shutil
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 from hmt_qa.errors import HmtQaError
 from hmt_qa.types import Finding
 from hmt_ui.settings import Settings
+
+if TYPE_CHECKING:
+    from hmt_qa.engine import LocalEngine
 
 GIGABYTE = 1e9
 LOW_DISK_GB = 1.0
@@ -25,6 +29,8 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield from _checked("library", lambda: _library(settings))
     yield from _checked("model", lambda: _model(settings))
     yield from _checked("engine", lambda: _engine(settings))
+    if settings.reader:
+        yield from _checked("reader", lambda: _reader(settings))
     optional = {
         name: importlib.util.find_spec(name) is not None for name in ("triton", "flash_attn", "faiss", "tesserocr")
     }
@@ -69,16 +75,32 @@ def _model(settings: Settings) -> tuple[bool, str]:
     return True, f"{checkpoint.model_id}, {checkpoint.parameters / 1e6:.1f}M parameters, memory {trained}"
 
 
-def _engine(settings: Settings) -> tuple[bool, str]:
+def _opened(settings: Settings) -> LocalEngine:
     from hmt_qa.app import EMBEDDED_MODEL
     from hmt_qa.engine import LocalEngine
 
-    engine = LocalEngine(
+    return LocalEngine(
         settings.model or EMBEDDED_MODEL,
         device=settings.device,
         dtype=settings.dtype,
         attention=settings.attention,
     )
+
+
+def _reader(settings: Settings) -> tuple[bool, str]:
+    """Whether it can be opened; an endpoint is not called, for that may cost money."""
+    from hmt_qa.writers.choosing import open_writer
+    from hmt_ui.compose import reader_options
+
+    options = reader_options(settings)
+    name = open_writer(options, _opened(settings)).name
+    if not name.startswith("openai:"):
+        return True, name
+    return True, f"{name} at {options.base_url}, {'with a' if options.key else 'without'} key; not called"
+
+
+def _engine(settings: Settings) -> tuple[bool, str]:
+    engine = _opened(settings)
     rows = engine.summarise(engine.encode("Is everything well?").ids)
     finite = bool(rows.isfinite().all())
     return finite, f"{engine.setting}{'' if finite else '; the model gives values that are not finite'}"
