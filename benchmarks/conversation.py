@@ -24,6 +24,7 @@ from torch import Tensor
 from hmt_qa import DocumentQA
 from hmt_qa.evaluation.corpora import Context, Question, development_sets
 from hmt_qa.keywords import STOP_WORDS, terms
+from hmt_qa.retrieval import EARLIER_TRUST, SAME_TOPIC
 from hmt_qa.types import Place, Segment
 
 SET = "squad_v1_dev"
@@ -203,14 +204,19 @@ def report(library: Library, asked: Sequence[Pair], choosing: set[str]) -> None:
     }
     for kind, texts in kinds.items():
         ranks: defaultdict[tuple[str, bool], list[int]] = defaultdict(list)
+        going_on: defaultdict[bool, list[bool]] = defaultdict(list)
         for pair in asked:
             before, question = texts(pair)
             scores = [library.scores(text) for text in (question, before, f"{before} {question}")]
             for name, way in WAYS.items():
                 ranks[name, pair.article in choosing].append(rank(way(*scores), pair.gold))
+            best, words = int(mixed(EARLIER_TRUST)(*scores).argmax()), scores[1].words
+            going_on[pair.article in choosing].append(bool(words[best] >= SAME_TOPIC * words.max() > 0))
         print(f"\n{kind:36} {'for choosing':26} for reporting")
         for name in WAYS:
             print(f"  {name:34} {figures(ranks[name, True]):26} {figures(ranks[name, False])}")
+        shares = [f"{sum(going_on[part]) / max(len(going_on[part]), 1):.3f}" for part in (True, False)]
+        print(f"  {'taken for the same topic':34} {shares[0]:26} {shares[1]}")
     chance = random.Random(2)  # noqa: S311
     reported = [pair for pair in asked if pair.article not in choosing]
     for kind, text in (("follow-up", "follow_up"), ("whole question", "asked")):

@@ -67,7 +67,7 @@ class Answerer:
         if not answerable or not text.strip():
             text, answerable = NO_ANSWER, False
             yield text
-        asked = question if earlier is None else f"{earlier.question} {question}"
+        asked = question if earlier is None else f"{earlier.topic} {question}"
         now_ms = (perf_counter() - begun) * 1e3
         yield Answer(
             text=text.strip(),

@@ -287,14 +287,16 @@ class DocumentQA:
         talk = self._conversing.resume(conversation_id)
         chosen = self._chosen(talk.conversation.collection, talk.conversation.documents)
         turn = self._conversing.goes_with(talk, ids)
-        earlier = None if turn is None else Earlier(turn.question, self._joined_ids(turn, question))
+        earlier = None if turn is None else Earlier(turn.topic, self._joined_ids(turn, question))
         using = Ranking.MEMORY if mode is Mode.MEMORY else Ranking.HYBRID
         found = self._retriever.find(question, ids, documents=chosen, using=using, top=top, earlier=earlier)
+        if not found.goes_on:
+            turn = earlier = None
         reading = ids if earlier is None else earlier.joined_ids
         stream = self._answerer.stream(question, reading, found, mode=mode, begun=begun, earlier=turn)
         for item in stream:
             if isinstance(item, Answer):
-                self._conversing.add(talk, question, item)
+                self._conversing.add(talk, question, turn.topic if turn else "", item)
             yield item
 
     def achat(
@@ -351,7 +353,7 @@ class DocumentQA:
 
     def _joined_ids(self, turn: Turn, question: str) -> list[int]:
         """Tokens of the earlier question and this one; of both together the last that one segment holds."""
-        return list(self.engine.encode(f"{turn.question} {question.strip()}").ids)[-self.engine.segment_length :]
+        return list(self.engine.encode(f"{turn.topic} {question.strip()}").ids)[-self.engine.segment_length :]
 
     @cached_property
     def _answerer(self) -> Answerer:

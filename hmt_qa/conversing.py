@@ -40,7 +40,7 @@ class Conversing:
         stored = self._chats.memory(conversation.id, model_id=self._engine.model_id, dtype=self._engine.dtype)
         memory = [
             *stored,
-            *self._read(stored, [_said(turn.question, turn.answer.text) for turn in turns[len(stored) :]]),
+            *self._read(stored, [_said(turn.question, turn.about, turn.answer.text) for turn in turns[len(stored) :]]),
         ]
         return Talk(conversation, turns, memory, len(stored))
 
@@ -53,12 +53,13 @@ class Conversing:
         worth = [weight * RECENCY ** (len(weights) - number) for number, weight in enumerate(weights)]
         return talk.turns[max(range(len(worth)), key=worth.__getitem__)]
 
-    def add(self, talk: Talk, question: str, answer: Answer) -> Conversation:
+    def add(self, talk: Talk, question: str, about: str, answer: Answer) -> Conversation:
         """Keep a turn and its memory; raises `ConversationMoved`."""
-        memory = [*talk.memory, *self._read(talk.memory, [_said(question, answer.text)])]
+        memory = [*talk.memory, *self._read(talk.memory, [_said(question, about, answer.text)])]
         return self._chats.add(
             talk.conversation,
             question=question,
+            about=about,
             answer=answer,
             memory=memory[talk.kept :],
             kept=talk.kept,
@@ -80,8 +81,9 @@ class Conversing:
         return read
 
 
-def _said(question: str, answer: str) -> str:
-    return f"Question: {question.strip()}\nAnswer: {answer.strip()}\n"
+def _said(question: str, about: str, answer: str) -> str:
+    asked = f"{about} {question}".strip()
+    return f"Question: {asked}\nAnswer: {answer.strip()}\n"
 
 
 def _segment(numbered: tuple[int, tuple[int, ...]]) -> Segment:

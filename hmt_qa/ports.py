@@ -115,6 +115,7 @@ class Chats(Protocol):
         conversation: Conversation,
         *,
         question: str,
+        about: str,
         answer: Answer,
         memory: Sequence[TurnSegment],
         kept: int,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections import OrderedDict, defaultdict
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from threading import Lock
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 CANDIDATES = 50  # places each ranking proposes to the hybrid
 CACHED_MEMORIES = 64
 EARLIER_TRUST = 0.5  # of an earlier question's keywords against those of the one asked: docs/decisions/0021
+SAME_TOPIC = 0.25  # of the earlier question's best BM25 that the best place must have for the topic to be the same
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +41,16 @@ class RankedPlace:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Ranked places, best first, with the memory prompt P_q, (1, M, D), and milliseconds spent."""
+    """Ranked places, best first, with the memory prompt P_q, (1, M, D), and milliseconds spent.
+
+    goes_on: whether the best place speaks of the earlier question too; else the question stands on its own.
+    """
 
     places: tuple[RankedPlace, ...]
     prompt_1MD: Tensor
     resume_ms: float
     recall_ms: float
+    goes_on: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +95,9 @@ class Retriever:
         rows_NMD = torch.cat(banks)
         resumed = perf_counter()
         prompt_1MD, weights = self._engine.recall(self._engine.summarise(question_ids), rows_NMD)
+        joined_1MD = prompt_1MD
         if earlier is not None:
-            prompt_1MD, joined = self._engine.recall(self._engine.summarise(earlier.joined_ids), rows_NMD)
+            joined_1MD, joined = self._engine.recall(self._engine.summarise(earlier.joined_ids), rows_NMD)
             weights = between(weights, joined)
         places = [
             Place(document=document, segment=number)
@@ -102,23 +108,27 @@ class Retriever:
         wanted = max(top, CANDIDATES)
         heaviest = heapq.nsmallest(wanted, places, key=lambda place: (-weight_of[place], place.document, place.segment))
         by_memory = heaviest if using != Ranking.KEYWORD else []
-        words = self._words(question, earlier, documents, wanted) if using != Ranking.MEMORY else {}
-        ranked = self._ranked(by_memory, words, weight_of, using)
+        words = self._words(question, documents, wanted) if using != Ranking.MEMORY else {}
+        before = self._words(earlier.question, documents, wanted) if earlier and using != Ranking.MEMORY else {}
+        ranked = self._ranked(by_memory, _together(words, before, wanted), weight_of, using)
+        goes_on = earlier is not None and (using is Ranking.MEMORY or _speaks_of(before, ranked))
         recalled = perf_counter()
-        return Found(ranked[:top], prompt_1MD, (resumed - begun) * 1e3, (recalled - resumed) * 1e3)
+        return Found(
+            ranked[:top],
+            joined_1MD if goes_on else prompt_1MD,
+            (resumed - begun) * 1e3,
+            (recalled - resumed) * 1e3,
+            goes_on,
+        )
 
     def forget(self) -> None:
         """Drop every kept memory."""
         with self._lock:
             self._memories.clear()
 
-    def _words(self, question: str, earlier: Earlier | None, documents: Sequence[str], top: int) -> dict[Place, float]:
-        """BM25 of the `top` places, best first; an earlier question's counts in part."""
-        scores: defaultdict[Place, float] = defaultdict(float)
-        for text, trust in ((question, 1.0), *([(earlier.question, EARLIER_TRUST)] if earlier else [])):
-            for hit in self._library.keyword_search(text, documents=documents, top=top):
-                scores[hit.place] += trust * hit.score
-        return dict(sorted(scores.items(), key=lambda item: (-item[1], item[0].document, item[0].segment))[:top])
+    def _words(self, question: str, documents: Sequence[str], top: int) -> dict[Place, float]:
+        """BM25 of the `top` places, best first."""
+        return {hit.place: hit.score for hit in self._library.keyword_search(question, documents=documents, top=top)}
 
     def _ranked(
         self, by_memory: Sequence[Place], words: dict[Place, float], weight_of: dict[Place, float], using: Ranking
@@ -154,3 +164,16 @@ class Retriever:
             while len(self._memories) > CACHED_MEMORIES:
                 self._memories.popitem(last=False)
         return rows_NMD
+
+
+def _together(words: dict[Place, float], before: dict[Place, float], top: int) -> dict[Place, float]:
+    """BM25 of the `top` places with that of the earlier question added in part, best first."""
+    if not before:
+        return words
+    sums = {place: words.get(place, 0.0) + EARLIER_TRUST * before.get(place, 0.0) for place in words.keys() | before}
+    return dict(sorted(sums.items(), key=lambda item: (-item[1], item[0].document, item[0].segment))[:top])
+
+
+def _speaks_of(before: dict[Place, float], ranked: Sequence[RankedPlace]) -> bool:
+    """Whether the best place has enough of the words of the earlier question."""
+    return bool(before and ranked) and before.get(ranked[0].place, 0.0) >= SAME_TOPIC * max(before.values())

@@ -271,6 +271,7 @@ class Conversation:
 class Turn:
     """One question of a conversation with its answer; numbers count from 1.
 
+    `about` is the question that a follow-up was understood with; it is empty where the question stands on its own.
     A kept answer has the citations whose quotes still stand in the library.
     """
 
@@ -278,6 +279,12 @@ class Turn:
     question: str
     answer: Answer
     asked_at: datetime
+    about: str = ""
+
+    @property
+    def topic(self) -> str:
+        """The question that stands on its own: through any chain of follow-ups, the one they began with."""
+        return self.about or self.question
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

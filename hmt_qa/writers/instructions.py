@@ -32,7 +32,8 @@ def wording(request: Request, *, room: int, tokens_of: Callable[[str], int]) -> 
     question = f"Question: {request.question.strip()}"
     if request.earlier is not None:
         turn = request.earlier
-        question = f"Earlier question: {turn.question}\nEarlier answer: {turn.answer.text}\n\n{question}"
+        asked = f"{turn.about} {turn.question}".strip()
+        question = f"Earlier question: {asked}\nEarlier answer: {turn.answer.text}\n\n{question}"
     left = room - tokens_of(question)
     parts: list[str] = []
     for number, passage in enumerate(request.passages, 1):

@@ -82,6 +82,7 @@ class SqlChats:
         conversation: Conversation,
         *,
         question: str,
+        about: str,
         answer: Answer,
         memory: Sequence[TurnSegment],
         kept: int,
@@ -100,6 +101,7 @@ class SqlChats:
                 )
             number = found.turns + 1
             turn = {"conversation_id": found.id, "number": number, "asked_at": now, "question": question}
+            turn |= {"about": printable(about)}
             connection.execute(insert(T).values(**turn, answer=_kept(answer)))
             connection.execute(delete(S).where(S.conversation_id == found.id, S.number >= kept))
             for segment_number, segment in enumerate(memory, kept):
@@ -175,7 +177,7 @@ def _turn(connection: Connection, row: Row[*tuple[Any, ...]]) -> Turn:
         }
     )
     asked_at = datetime.fromtimestamp(row.asked_at, UTC)
-    return Turn(number=row.number, question=row.question, answer=answer, asked_at=asked_at)
+    return Turn(number=row.number, question=row.question, answer=answer, asked_at=asked_at, about=row.about)
 
 
 def _citation(connection: Connection, told: dict[str, Any]) -> Citation | None:

@@ -157,6 +157,7 @@ class TurnRecord(Base):
     number: Mapped[int] = mapped_column(primary_key=True)
     asked_at: Mapped[float]
     question: Mapped[str]
+    about: Mapped[str]
     answer: Mapped[str]
 
 

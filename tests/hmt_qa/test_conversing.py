@@ -75,6 +75,16 @@ def test_a_follow_up_finds_what_the_conversation_was_about(real, first, follow_u
     assert finds not in alone.text  # it is the conversation that tells
 
 
+def test_a_chain_of_follow_ups_keeps_to_the_question_it_began_with_and_a_new_topic_leaves_it(real):
+    conversation = real.new_conversation()
+    first = "Which ferry carries wool to Lerwick?"
+    for question in (first, "And on which day?", "And where was its captain born?", KEEPER, "And at what hour?"):
+        say(real, conversation.id, question, top=1)
+    assert [turn.about for turn in real.turns(conversation.id)] == ["", first, first, "", KEEPER]
+    requests = real._reader.requests[-5:]
+    assert [request.earlier is None for request in requests] == [True, False, False, True, False]
+
+
 def test_a_question_goes_with_the_turn_its_words_are_about_and_else_with_the_last(real):
     conversation = real.new_conversation()
     questions = [KEEPER, "Which ferry carries wool to Lerwick?", "When did the library on Market Street open?"]
@@ -104,6 +114,7 @@ def test_a_reader_is_given_the_turn_that_a_follow_up_goes_with(qa, writer):
     say(qa, conversation.id, KEEPER)
     say(qa, conversation.id, "Until when?")
     request = writer.requests[-1]
+    assert list(request.question_ids) == list(qa.engine.encode(f"{KEEPER} Until when?").ids)[-16:]
     assert (request.question, request.earlier.question) == ("Until when?", KEEPER)
     assert request.earlier.answer.text == "AgnesFarrow"
 

@@ -37,6 +37,7 @@ def test_turns_and_their_memory_come_back_as_they_were_added(library):
         conversation = chats.add(
             conversation,
             question=f"question {number}",
+            about=f"about {number}",
             answer=answer(f"answer {number}"),
             memory=[segment(number)],
             kept=number,
@@ -46,13 +47,14 @@ def test_turns_and_their_memory_come_back_as_they_were_added(library):
     assert (conversation.turns, conversation.title, conversation.collection) == (3, "question 0", "reports")
     turns = chats.turns(conversation.id)
     assert [(turn.number, turn.question) for turn in turns] == [(n + 1, f"question {n}") for n in range(3)]
+    assert [(turn.about, turn.topic) for turn in turns] == [(f"about {n}",) * 2 for n in range(3)]
     assert [turn.answer for turn in turns] == [answer(f"answer {n}") for n in range(3)]
     assert chats.memory(conversation.id, **MODEL) == [segment(n) for n in range(3)]
 
 
 def test_a_library_opened_again_has_the_conversation(library, tmp_path):
     conversation = library.chats.begin(title="t", collection=None, documents=())
-    library.chats.add(conversation, question="q", answer=answer("a"), memory=[segment(0)], kept=0, **MODEL)
+    library.chats.add(conversation, question="q", about="", answer=answer("a"), memory=[segment(0)], kept=0, **MODEL)
     again = SqlLibrary.open(tmp_path)
     assert again.chats.one(conversation.id).turns == 1
     assert again.chats.one(conversation.id[:5]).id == conversation.id
@@ -63,25 +65,29 @@ def test_a_library_opened_again_has_the_conversation(library, tmp_path):
 def test_another_model_has_no_memory_of_it_and_writes_its_own(library):
     chats = library.chats
     conversation = chats.begin(title="t", collection=None, documents=())
-    conversation = chats.add(conversation, question="q", answer=answer("a"), memory=[segment(0)], kept=0, **MODEL)
+    conversation = chats.add(
+        conversation, question="q", about="", answer=answer("a"), memory=[segment(0)], kept=0, **MODEL
+    )
     other = {"model_id": "other@2", "dtype": "float32"}
     assert chats.memory(conversation.id, **other) == []
-    chats.add(conversation, question="q", answer=answer("a"), memory=[segment(5), segment(6)], kept=0, **other)
+    chats.add(
+        conversation, question="q", about="", answer=answer("a"), memory=[segment(5), segment(6)], kept=0, **other
+    )
     assert chats.memory(conversation.id, **other) == [segment(5), segment(6)]
     assert chats.memory(conversation.id, **MODEL) == []
 
 
 def test_the_latest_conversation_comes_first(library):
     first, second = (library.chats.begin(title=name, collection=None, documents=()) for name in ("one", "two"))
-    library.chats.add(first, question="q", answer=answer("a"), memory=[], kept=0, **MODEL)
+    library.chats.add(first, question="q", about="", answer=answer("a"), memory=[], kept=0, **MODEL)
     assert [conversation.id for conversation in library.chats.all()] == [first.id, second.id]
 
 
 def test_a_turn_added_elsewhere_meanwhile_is_not_overwritten(library):
     seen = library.chats.begin(title="t", collection=None, documents=())
-    library.chats.add(seen, question="theirs", answer=answer("a"), memory=[segment(0)], kept=0, **MODEL)
+    library.chats.add(seen, question="theirs", about="", answer=answer("a"), memory=[segment(0)], kept=0, **MODEL)
     with pytest.raises(ConversationMoved, match="Ask again"):
-        library.chats.add(seen, question="ours", answer=answer("b"), memory=[segment(9)], kept=0, **MODEL)
+        library.chats.add(seen, question="ours", about="", answer=answer("b"), memory=[segment(9)], kept=0, **MODEL)
     assert [turn.question for turn in library.chats.turns(seen.id)] == ["theirs"]
     assert library.chats.memory(seen.id, **MODEL) == [segment(0)]
 
@@ -99,6 +105,7 @@ def test_a_deleted_conversation_leaves_no_byte_behind(library, tmp_path):
     library.chats.add(
         conversation,
         question=canary,
+        about="",
         answer=answer(canary),
         memory=[replace(segment(0), row=canary.encode())],
         kept=0,
@@ -112,7 +119,7 @@ def test_a_deleted_conversation_leaves_no_byte_behind(library, tmp_path):
 
 def test_a_changed_memory_row_is_named_and_not_used(library, tmp_path):
     conversation = library.chats.begin(title="t", collection=None, documents=())
-    library.chats.add(conversation, question="q", answer=answer("a"), memory=[segment(0)], kept=0, **MODEL)
+    library.chats.add(conversation, question="q", about="", answer=answer("a"), memory=[segment(0)], kept=0, **MODEL)
     with sqlite3.connect(tmp_path / "library.db") as connection:
         connection.execute("UPDATE turn_segments SET row = zeroblob(7)")
     with pytest.raises(DamagedMemory, match=f"chat --delete {conversation.id}"):
@@ -122,7 +129,7 @@ def test_a_changed_memory_row_is_named_and_not_used(library, tmp_path):
 def test_a_long_question_is_a_short_title(library):
     conversation = library.chats.begin(title="", collection=None, documents=())
     title = library.chats.add(
-        conversation, question="why  \n" * 100, answer=answer("a"), memory=[], kept=0, **MODEL
+        conversation, question="why  \n" * 100, about="", answer=answer("a"), memory=[], kept=0, **MODEL
     ).title
     assert len(title) == 120
     assert "\n" not in title

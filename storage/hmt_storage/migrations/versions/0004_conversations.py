@@ -38,6 +38,7 @@ def upgrade() -> None:
         sa.Column("number", sa.Integer(), nullable=False),
         sa.Column("asked_at", sa.Double(), nullable=False),
         sa.Column("question", sa.String(), nullable=False),
+        sa.Column("about", sa.String(), nullable=False),
         sa.Column("answer", sa.String(), nullable=False),
         sa.PrimaryKeyConstraint("conversation_id", "number", name="pk_turns"),
         sa.ForeignKeyConstraint(
