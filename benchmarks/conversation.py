@@ -1,6 +1,6 @@
 """Measures how follow-up questions find their place, by several ways of using what was asked before.
 
-    python benchmarks/conversation.py --data FOLDER [--model DIR] [--articles 16] [--questions 20]
+    python benchmarks/conversation.py --data FOLDER [--model DIR] [--articles 16] [--questions 20] [--home DIR]
 
 Follow-ups are made by rule from pairs of SQuAD questions about one paragraph: every content word that the question
 before has too is left out of the second, as a speaker leaves it out. Beside them the whole second question is asked
@@ -92,6 +92,7 @@ class Library:
         ]
         self.number = {place: number for number, place in enumerate(self.places)}
         self.segments = qa.library.segments(self.places)
+        self._scores: dict[str, Scores] = {}
         self.rows = torch.cat([qa.engine.bank(qa.library.memory(identity)) for identity in self.document.values()])
 
     def gold(self, article: str, question: Question) -> frozenset[int]:
@@ -106,6 +107,11 @@ class Library:
 
     def scores(self, text: str) -> Scores:
         """What a text points at."""
+        if text not in self._scores:
+            self._scores[text] = self._scored(text)
+        return self._scores[text]
+
+    def _scored(self, text: str) -> Scores:
         ids = self.qa.engine.encode(text).ids[-self.qa.engine.segment_length :]
         _, weights = self.qa.engine.recall(self.qa.engine.summarise(ids), self.rows)
         words = torch.zeros(len(self.places))
@@ -176,6 +182,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="holds dev/squad_v1_dev")
     parser.add_argument("--model", type=Path)
+    parser.add_argument("--home", type=Path, help="a library that is kept: another run need not read the articles")
     parser.add_argument("--articles", type=int, default=16)
     parser.add_argument("--questions", type=int, default=20, help="of an article, at most")
     arguments = parser.parse_args()
@@ -184,15 +191,16 @@ def main() -> None:
     for context in questions.contexts:
         by_article[context.article].append(context)
     fit = sorted(name for name, contexts in by_article.items() if len(contexts) in PARAGRAPHS)
-    names = random.Random(1).sample(fit, min(arguments.articles, len(fit)))  # noqa: S311
+    random.Random(1).shuffle(fit)  # noqa: S311
+    names = fit[: arguments.articles]
     articles = {name: by_article[name] for name in names}
     with (
-        tempfile.TemporaryDirectory() as home,
-        DocumentQA.open(home, model=arguments.model, device="cpu", dtype="float32") as qa,
+        tempfile.TemporaryDirectory() as passing,
+        DocumentQA.open(arguments.home or passing, model=arguments.model, device="cpu", dtype="float32") as qa,
     ):
         library = Library(qa, articles)
         asked = pairs(library, articles, questions.questions, arguments.questions)
-        print(f"{len(library.places)} places, {len(asked)} pairs of questions; recall@1 / @4 / MRR")
+        print(f"{len(library.places)} places, {len(asked)} pairs of questions; recall@1 / @4 / MRR", flush=True)
         report(library, asked, set(names[::2]))
 
 

@@ -109,14 +109,15 @@ def test_the_first_question_of_a_conversation_is_ranked_as_any_other(qa, writer)
     assert list(talked.question_ids) == list(asked.question_ids)
 
 
-def test_a_reader_is_given_the_turn_that_a_follow_up_goes_with(qa, writer):
-    conversation = qa.new_conversation()
-    say(qa, conversation.id, KEEPER)
-    say(qa, conversation.id, "Until when?")
-    request = writer.requests[-1]
-    assert list(request.question_ids) == list(qa.engine.encode(f"{KEEPER} Until when?").ids)[-16:]
-    assert (request.question, request.earlier.question) == ("Until when?", KEEPER)
-    assert request.earlier.answer.text == "AgnesFarrow"
+def test_a_reader_is_given_the_turn_that_a_follow_up_goes_with(real):
+    conversation = real.new_conversation()
+    first, follow_up = "Which ferry carries wool to Lerwick?", "And on which day?"
+    say(real, conversation.id, first, top=1)
+    say(real, conversation.id, follow_up, top=1)
+    request = real._reader.requests[-1]
+    assert (request.question, request.earlier.question) == (follow_up, first)
+    assert request.earlier.answer.text == "TobiasWren"
+    assert list(request.question_ids) == list(real.engine.encode(f"{first} {follow_up}").ids)
 
 
 def test_turns_are_kept_and_a_library_opened_again_goes_on_to_the_same_bytes(harbour, engine, writer):

@@ -64,6 +64,17 @@ def test_the_endpoint_is_given_rules_passages_with_their_places_and_the_question
     assert endpoint.headers[0]["authorization"] == f"Bearer {KEY}"
 
 
+def test_an_endpoint_is_told_what_a_follow_up_goes_with(qa, endpoint):
+    endpoint.pieces = ["Tobias Wren"]
+    conversation = qa.new_conversation()
+    list(qa.chat(conversation.id, QUESTION))
+    list(qa.chat(conversation.id, "Who is the captain of Corisande again?"))
+    told = (
+        f"Earlier question: {QUESTION}\nEarlier answer: Tobias Wren\n\nQuestion: Who is the captain of Corisande again?"
+    )
+    assert endpoint.message.endswith(told)
+
+
 def test_passages_that_no_longer_fit_the_context_are_left_out_whole(harbour, engine, endpoint, options):
     endpoint.pieces = ["x"]
     with open_qa(harbour, engine, reader=replace(options, context_tokens=520)) as qa:
