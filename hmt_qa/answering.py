@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from time import perf_counter
 
 from hmt_qa.citing import Span, locate, page_at
+from hmt_qa.following import together
 from hmt_qa.ports import Library
 from hmt_qa.retrieval import Found, RankedPlace
 from hmt_qa.types import Answer, Citation, Mode, StoredSegment, Timings, Turn
@@ -67,7 +68,7 @@ class Answerer:
         if not answerable or not text.strip():
             text, answerable = NO_ANSWER, False
             yield text
-        asked = question if earlier is None else f"{earlier.topic} {question}"
+        asked = question if earlier is None else together(earlier.topic, question)
         now_ms = (perf_counter() - begun) * 1e3
         yield Answer(
             text=text.strip(),

@@ -17,6 +17,7 @@ from hmt_qa.citing import page_at
 from hmt_qa.conversing import Conversing
 from hmt_qa.engine import LocalEngine
 from hmt_qa.errors import NothingIngested
+from hmt_qa.following import together
 from hmt_qa.options import AskOptions, ChatOptions, SearchOptions
 from hmt_qa.ports import Ingestor, Library, ProgressObserver
 from hmt_qa.prompt import question_ids
@@ -353,7 +354,7 @@ class DocumentQA:
 
     def _joined_ids(self, turn: Turn, question: str) -> list[int]:
         """Tokens of the earlier question and this one; of both together the last that one segment holds."""
-        return list(self.engine.encode(f"{turn.topic} {question.strip()}").ids)[-self.engine.segment_length :]
+        return list(self.engine.encode(together(turn.topic, question)).ids)[-self.engine.segment_length :]
 
     @cached_property
     def _answerer(self) -> Answerer:

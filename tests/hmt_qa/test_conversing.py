@@ -120,6 +120,14 @@ def test_a_reader_is_given_the_turn_that_a_follow_up_goes_with(real):
     assert list(request.question_ids) == list(real.engine.encode(f"{first} {follow_up}").ids)
 
 
+def test_a_year_alone_is_read_as_the_question_before_with_that_year(real):
+    conversation = real.new_conversation()
+    for question in ("When in 1904 did the library on Market Street open?", "and in 1905?"):
+        say(real, conversation.id, question, top=1)
+    written_out = "When in 1905 did the library on Market Street open?"
+    assert list(real._reader.requests[-1].question_ids) == list(real.engine.encode(written_out).ids)
+
+
 def test_turns_are_kept_and_a_library_opened_again_goes_on_to_the_same_bytes(harbour, engine, writer):
     said = [KEEPER, "And the ferry?", "Who was born in Bergen?", "And the books?"]
     with open_qa(harbour, engine, reader=writer) as qa:
