@@ -49,7 +49,10 @@ class Reader(Protocol):
 
 
 class Ingestion(Protocol):
-    """One owned ingestion: the exclusive right to append segments to the memory of one file's content."""
+    """One owned ingestion: the exclusive right to append segments to the memory of one file's content.
+
+    Where somebody asked for it to be cancelled, writing raises `JobCancelled`.
+    """
 
     job_id: int
     committed_state_ids: Sequence[str]
@@ -77,6 +80,10 @@ class Ingestion(Protocol):
 
     def interrupt(self) -> None:
         """Give up ownership and keep what was committed, for a later run."""
+        ...
+
+    def raise_if_cancelled(self) -> None:
+        """Raise `JobCancelled` where somebody asked for it, at most a second ago; costs nothing."""
         ...
 
 
@@ -155,8 +162,27 @@ class Library(Protocol):
         """Point `source` at a complete memory of the same bytes by the same reader and model, if one is stored."""
         ...
 
-    def jobs(self, *, limit: int = 100) -> Sequence[Job]:
+    def jobs(self, *, limit: int | None = 100) -> Sequence[Job]:
         """Ingestions, newest first."""
+        ...
+
+    def job(self, job_id: int) -> Job:
+        """One ingestion; raises `UnknownJob`."""
+        ...
+
+    def cancel(self, job_id: int) -> Job:
+        """Have an ingestion stop at its next segment, whoever owns it; what it committed is kept, for `resume`.
+
+        Returns the job as it is now: still running, with `cancel_requested`, where its owner lives.
+        Raises `UnknownJob` and `JobEnded`.
+        """
+        ...
+
+    def discard(self, job_id: int) -> Job:
+        """Delete an ingestion that nobody works on, with all that it committed; returns what it was.
+
+        A document of the same path stays. Raises `UnknownJob` and `AlreadyIngesting`.
+        """
         ...
 
     def report_failure(self, source: SourceFile, error: str) -> Job:

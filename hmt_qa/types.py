@@ -98,17 +98,26 @@ class Document:
 
 
 class JobState(StrEnum):
-    """How far an ingestion is. `interrupted` jobs go on with the next `ingest` of the same file."""
+    """How far an ingestion is. `interrupted` and `cancelled` jobs go on with `resume`, or with `ingest` of the file."""
 
     RUNNING = "running"
     DONE = "done"
     FAILED = "failed"
     INTERRUPTED = "interrupted"
+    CANCELLED = "cancelled"
+
+
+RESUMABLE = frozenset({JobState.INTERRUPTED, JobState.CANCELLED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """One ingestion as any process may observe it; counters only grow. `pages_total` is 0 while unknown."""
+    """One ingestion as any process may observe it; counters only grow. Totals are 0 while unknown.
+
+    `pages_done` counts pages read to their end, `page_share` is how much of the next one has been read, [0, 1).
+    How many tokens there are is known when all are read: `tokens_total` is 0 until the job is done.
+    `owner` names the process at work, which renews `lease_expires_at` with each `heartbeat_at`; "" for none.
+    """
 
     id: int
     path: str
@@ -123,13 +132,24 @@ class Job:
     updated_at: datetime
     error: str = ""
     document: str = ""
+    page_share: float = 0.0
+    tokens_total: int = 0
+    owner: str = ""
+    heartbeat_at: datetime | None = None
+    lease_expires_at: datetime | None = None
+    cancel_requested: bool = False
 
     @property
     def fraction(self) -> float:
         """Share of pages read, 0 to 1; exactly 1 only when done."""
         if self.state is JobState.DONE:
             return 1.0
-        return min(self.pages_done / self.pages_total, 0.999) if self.pages_total else 0.0
+        return min((self.pages_done + self.page_share) / self.pages_total, 0.999) if self.pages_total else 0.0
+
+    @property
+    def is_resumable(self) -> bool:
+        """Whether it can go on."""
+        return self.state in RESUMABLE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -258,11 +278,12 @@ class IngestStatus(StrEnum):
     UNCHANGED = "unchanged"
     RESUMED = "resumed"
     FAILED = "failed"
+    CANCELLED = "cancelled"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IngestResult:
-    """One input after `ingest`; `document` is empty and `error` says why where it failed.
+    """One input after `ingest`; `document` is empty and `error` says why where it failed or was cancelled.
 
     Where it did not fail, `error` names the pages that show something which could not be read as text.
     """

@@ -16,7 +16,15 @@ from hmt_ingest.reading import Reading
 from hmt_ingest.registry import installed_readers
 from hmt_ingest.suitability import Suitability
 from hmt_ingest.walk import Found, Skipped, Walk
-from hmt_qa.errors import EmptyFile, FileProblem, HmtQaError, LibraryProblem, StorageFull, UnsupportedFile
+from hmt_qa.errors import (
+    EmptyFile,
+    FileProblem,
+    HmtQaError,
+    JobCancelled,
+    LibraryProblem,
+    StorageFull,
+    UnsupportedFile,
+)
 from hmt_qa.ports import Ingestion, Library, MemoryReader, ProgressObserver, Reader, SourceText
 from hmt_qa.types import Document, IngestOptions, IngestResult, IngestStatus, SourceFile
 
@@ -167,9 +175,8 @@ class _FailedAndRecorded(Exception):
 
 
 def _failed(source: SourceFile, problem: HmtQaError, started: float) -> IngestResult:
-    return IngestResult(
-        path=source.path, status=IngestStatus.FAILED, seconds=time.perf_counter() - started, error=str(problem)
-    )
+    status = IngestStatus.CANCELLED if isinstance(problem, JobCancelled) else IngestStatus.FAILED
+    return IngestResult(path=source.path, status=status, seconds=time.perf_counter() - started, error=str(problem))
 
 
 def _log_skipped(entry: Skipped) -> None:

@@ -81,4 +81,11 @@ class Reading:
             yield paged.segment
 
     def _segments(self, seen: PagesSeen) -> Iterator[PagedSegment]:
-        return segment_pages(seen.passing(self.text), encode=self.engine.encode, length=self.engine.segment_length)
+        pages = self._until_cancelled(seen.passing(self.text))
+        return segment_pages(pages, encode=self.engine.encode, length=self.engine.segment_length)
+
+    def _until_cancelled(self, pages: Iterator[Page]) -> Iterator[Page]:
+        """Between two commits may lie many pages: those that are only compared, and those without text."""
+        for page in pages:
+            self.ingestion.raise_if_cancelled()
+            yield page

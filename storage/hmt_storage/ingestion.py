@@ -6,16 +6,17 @@ import hashlib
 import logging
 import time
 import weakref
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
 from hmt_qa.errors import AlreadyIngesting, LibraryBusy, StorageFull
 from hmt_qa.types import Document, Job, JobState, Page, Segment, SourceFile
 from hmt_storage import documents, jobs
 from hmt_storage.database import Database
-from hmt_storage.owner import release
+from hmt_storage.heartbeat import Heartbeat
 from hmt_storage.packing import pack_boxes, pack_tokens, row_bytes, storable
+from hmt_storage.progress import committed
 from hmt_storage.tables import DocumentRecord as D
 from hmt_storage.tables import JobRecord as J
 from hmt_storage.tables import MemoryRecord as M
@@ -29,7 +30,8 @@ _log = logging.getLogger(__name__)
 class SqlIngestion:
     """Appends to one incomplete memory; `SqlLibrary.begin` makes it.
 
-    Once it is closed, or another process took it up, every method but `interrupt` raises `AlreadyIngesting`.
+    Once it is closed, or another process took it up, every method but `interrupt` raises `AlreadyIngesting`. Once
+    somebody asked for it to be cancelled, every method that writes but `fail` and `interrupt` raises `JobCancelled`.
     """
 
     def __init__(self, database: Database, connection: Connection, source: SourceFile, claimed: jobs.Claim) -> None:
@@ -37,11 +39,21 @@ class SqlIngestion:
         self._source = source
         self._claimed = claimed
         self.job_id = claimed.job_id
-        weakref.finalize(self, release, claimed.owner)  # dropped without a word: interrupted, not stuck
+        self._heartbeat = Heartbeat(database, claimed)
+        weakref.finalize(self, self._heartbeat.stop)  # dropped without a word: interrupted, not stuck
         self._memory_id: int = connection.execute(select(J.memory_id).where(J.id == claimed.job_id)).scalar_one() or 0
         self.committed_state_ids: Sequence[str] = tuple(
             connection.execute(select(R.state_id).where(R.memory_id == self._memory_id).order_by(R.number)).scalars()
         )
+
+    def keep_alive(self) -> None:
+        """Renew the lease, and listen for a cancellation, until this ingestion ends."""
+        self._heartbeat.start()
+
+    def raise_if_cancelled(self) -> None:
+        """Raise `JobCancelled` where somebody asked for it, at most a second ago; asks no database."""
+        if self._heartbeat.cancelled:
+            raise jobs.cancelled(self.job_id, self._source.path)
 
     def tail(self, count: int) -> bytes:
         """The last `count` (or fewer) committed memory rows, raw bytes in order."""
@@ -53,7 +65,7 @@ class SqlIngestion:
     def truncate(self, segments: int) -> None:
         """Drop committed segments from number `segments` on, with the pages that begin there."""
         with self._database.write() as connection:
-            jobs.check(connection, self._claimed, self._source.path)
+            self._check(connection)
             mine = S.memory_id == self._memory_id
             cut = connection.execute(select(S.char_start).where(mine, S.number == segments)).scalar()
             if cut is None:
@@ -70,9 +82,9 @@ class SqlIngestion:
             pages = connection.execute(
                 select(func.count()).select_from(P).where(P.memory_id == self._memory_id)
             ).scalar_one()
-            done = jobs.Counters(pages=pages, segments=segments, tokens=tokens // 4)
-            self._count(connection, done, characters=cut, state_id=state_id or "")
-            connection.execute(update(J).where(J.id == self.job_id).values(run_first_token=done.tokens))
+            changed = {"pages": pages, "segments": segments, "tokens": tokens // 4, "characters": cut}
+            self._count(connection, changed | {"state_id": state_id or ""})
+            connection.execute(update(J).where(J.id == self.job_id).values(run_first_token=tokens // 4))
         self.committed_state_ids = self.committed_state_ids[:segments]
 
     def commit(self, segment: Segment, *, memory_row: bytes, state_id: str, pages: Sequence[Page]) -> Job:
@@ -81,7 +93,7 @@ class SqlIngestion:
         Pages that are stored already are passed over. Raises ValueError where segment, row or pages do not follow on.
         """
         with self._database.write() as connection:
-            jobs.check(connection, self._claimed, self._source.path)
+            self._check(connection)
             memory = connection.execute(select(M.__table__).where(M.id == self._memory_id)).one()
             _must_follow(segment, number=memory.segments, characters=memory.characters)
             if len(memory_row) != (size := row_bytes(memory.dtype, memory.hidden)):
@@ -102,13 +114,22 @@ class SqlIngestion:
             )
             checksum = hashlib.sha256(memory_row).digest()
             connection.execute(insert(R).values(**key, state_id=state_id, sha256=checksum, row=memory_row))
-            done = jobs.Counters(
-                pages=self._add_pages(connection, pages, stored=memory.pages),
-                segments=segment.number + 1,
-                tokens=memory.tokens + len(segment.token_ids),
+            self._count(
+                connection,
+                {
+                    "pages": self._add_pages(connection, pages, stored=memory.pages),
+                    "segments": segment.number + 1,
+                    "tokens": memory.tokens + len(segment.token_ids),
+                    "characters": segment.char_end,
+                    "state_id": state_id,
+                },
             )
-            self._count(connection, done, characters=segment.char_end, state_id=state_id)
             return jobs.load(connection, self.job_id)
+
+    def _check(self, connection: Connection) -> Row[*tuple[object, ...]]:
+        job = jobs.check(connection, self._claimed, self._source.path)
+        jobs.refuse_if_cancelled(job)
+        return job
 
     def _add_pages(self, connection: Connection, pages: Sequence[Page], *, stored: int) -> int:
         """Append those of `pages` that come after the `stored` first ones; returns how many are stored then."""
@@ -129,28 +150,12 @@ class SqlIngestion:
         connection.execute(insert(P), rows)
         return stored + len(new)
 
-    def _count(self, connection: Connection, done: jobs.Counters, *, characters: int, state_id: str) -> None:
-        connection.execute(
-            update(M)
-            .where(M.id == self._memory_id)
-            .values(
-                pages=done.pages,
-                segments=done.segments,
-                tokens=done.tokens,
-                characters=characters,
-                state_id=state_id,
-            )
-        )
-        connection.execute(
-            update(J)
-            .where(J.id == self.job_id)
-            .values(
-                pages_done=done.pages,
-                segments_done=done.segments,
-                tokens_done=done.tokens,
-                updated_at=time.time(),
-            )
-        )
+    def _count(self, connection: Connection, changed: Mapping[str, object]) -> None:
+        """Change the memory's counters and let the job follow; that is a sign of life too."""
+        connection.execute(update(M).where(M.id == self._memory_id).values(changed))
+        now, done = time.time(), committed(connection, self._memory_id)
+        followed = done.columns | {"updated_at": now} | jobs.lease(now)
+        connection.execute(update(J).where(J.id == self.job_id).values(followed))
 
     def finish(self) -> Document:
         """Make the memory complete and point the document at it, in one transaction; the old memory goes.
@@ -158,7 +163,7 @@ class SqlIngestion:
         Raises ValueError when no segment was committed: a document without text is not a document.
         """
         with self._database.write() as connection:
-            job = jobs.check(connection, self._claimed, self._source.path)
+            job = self._check(connection)
             memory = connection.execute(select(M.__table__).where(M.id == self._memory_id)).one()
             if memory.segments == 0:
                 raise ValueError(f"{self._source.path} has no segment to finish with")
@@ -169,9 +174,9 @@ class SqlIngestion:
                 connection, location, title=job.title, memory_id=self._memory_id, now=time.time()
             )
             connection.execute(update(J).where(J.memory_id == self._memory_id).values(memory_id=None))
-            jobs.close(connection, self._claimed, JobState.DONE, document=identity)
+            jobs.close(connection, self._claimed, JobState.DONE, document=identity, tokens_total=memory.tokens)
             document = documents.load(connection, identity)
-        release(self._claimed.owner)
+        self._heartbeat.stop()
         return document
 
     def _supersede(self, connection: Connection, sha256: str, reader: str, model_id: str) -> None:
@@ -188,15 +193,19 @@ class SqlIngestion:
             jobs.check(connection, self._claimed, self._source.path)
             connection.execute(delete(M).where(M.id == self._memory_id))
             jobs.close(connection, self._claimed, JobState.FAILED, error=storable(error))
-        release(self._claimed.owner)
+        self._heartbeat.stop()
 
     def interrupt(self) -> None:
-        """Give up ownership and keep what was committed, for a later run; without effect where it is not owned."""
-        release(self._claimed.owner)
+        """Give up ownership and keep what was committed, for a later run; without effect where it is not owned.
+
+        The job is cancelled where somebody asked for that, else interrupted.
+        """
+        self._heartbeat.stop()
         try:
             with self._database.write() as connection:
-                jobs.check(connection, self._claimed, self._source.path)
-                jobs.close(connection, self._claimed, JobState.INTERRUPTED)
+                job = jobs.check(connection, self._claimed, self._source.path)
+                asked = job.cancel_requested
+                jobs.close(connection, self._claimed, JobState.CANCELLED if asked else JobState.INTERRUPTED)
         except AlreadyIngesting:
             return
         except (StorageFull, LibraryBusy) as error:

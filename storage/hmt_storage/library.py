@@ -15,6 +15,7 @@ from hmt_storage import documents, jobs, keyword, reading
 from hmt_storage.database import Database, make_home
 from hmt_storage.ingestion import SqlIngestion
 from hmt_storage.packing import printable, row_bytes
+from hmt_storage.progress import committed
 from hmt_storage.schema import bring_to_head
 from hmt_storage.tables import DocumentRecord as D
 from hmt_storage.tables import MemoryRecord as M
@@ -175,9 +176,11 @@ class SqlLibrary:
                 title=printable(title),
                 memory_id=memory.id,
                 pages_total=pages_total,
-                done=jobs.Counters(pages=memory.pages, segments=memory.segments, tokens=memory.tokens),
+                done=committed(connection, memory.id),
             )
-            return SqlIngestion(self._database, connection, source, claimed)
+            ingestion = SqlIngestion(self._database, connection, source, claimed)
+        ingestion.keep_alive()
+        return ingestion
 
     def adopt(self, source: SourceFile, *, reader: str, model_id: str, title: str) -> Document | None:
         """Point `source` at a complete memory of the same bytes by the same reader and model, if one is stored."""
@@ -196,10 +199,37 @@ class SqlLibrary:
             jobs.forget(connection, location, states=jobs.OPEN)
             return documents.load(connection, identity)
 
-    def jobs(self, *, limit: int = 100) -> Sequence[Job]:
+    def jobs(self, *, limit: int | None = 100) -> Sequence[Job]:
         """The latest ingestion of each path, newest first; one whose process died shows as interrupted."""
         with self._database.read() as connection:
             return jobs.newest(connection, limit=limit)
+
+    def job(self, job_id: int) -> Job:
+        """One ingestion; raises `UnknownJob`."""
+        with self._database.read() as connection:
+            return jobs.load(connection, job_id)
+
+    def cancel(self, job_id: int) -> Job:
+        """Have an ingestion stop at its next segment, whoever owns it; what it committed is kept.
+
+        Returns the job as it is now: still running, with `cancel_requested`, where its owner lives.
+        Raises `UnknownJob` and `JobEnded`.
+        """
+        with self._database.write() as connection:
+            jobs.cancel(connection, job_id)
+            return jobs.load(connection, job_id)
+
+    def discard(self, job_id: int) -> Job:
+        """Delete an ingestion that nobody works on and what it committed, on disk too; returns what it was.
+
+        A document of the same path stays. Raises `UnknownJob` and `AlreadyIngesting`.
+        """
+        with self._database.write() as connection:
+            job = jobs.load(connection, job_id)
+            jobs.discard(connection, job_id)
+            keyword.compact(connection)
+        self._database.flush_log()
+        return job
 
     def report_failure(self, source: SourceFile, error: str) -> Job:
         """Record an input that failed before it could begin (unreadable, encrypted), for whoever observes jobs."""

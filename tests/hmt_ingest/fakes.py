@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from hmt_qa.errors import AlreadyIngesting
+from hmt_qa.errors import AlreadyIngesting, JobCancelled
 from hmt_qa.types import Document, EncodedText, Job, JobState, Page, Segment, SourceFile
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -70,6 +70,7 @@ class FakeLibrary:
         self.pending: dict[tuple[str, str], Memory] = {}
         self.owned: set[tuple[str, str]] = set()
         self.failures: dict[str, str] = {}
+        self.cancelled: set[str] = set()
         self.fail_after: int | None = None
         self.failure: BaseException = KeyboardInterrupt()
 
@@ -162,6 +163,10 @@ class FakeIngestion:
 
     def interrupt(self) -> None:
         self._release(keep=True)
+
+    def raise_if_cancelled(self) -> None:
+        if self.source.path in self.library.cancelled:
+            raise JobCancelled("Somebody cancelled it.", subject=self.source.path)
 
     def _release(self, *, keep: bool) -> None:
         key = (self.source.collection, self.source.path)

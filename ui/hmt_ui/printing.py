@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from hmt_qa.types import Answer, Citation, Document, Finding, IngestResult, IngestStatus, Job, SearchResult
+from hmt_qa.types import Answer, Citation, Document, Finding, IngestResult, IngestStatus, Job, JobState, SearchResult
 
 
 def line(record: Mapping[str, Any]) -> None:
@@ -21,8 +21,8 @@ def ingested(result: IngestResult, *, as_json: bool) -> None:
     if as_json:
         keys = ("document", "path", "status", "pages", "tokens", "segments", "seconds", "error")
         line({key: getattr(result, key) for key in keys})
-    elif result.status is IngestStatus.FAILED:
-        print(f"failed     {printable(result.path)}: {printable(result.error)}", file=sys.stderr)
+    elif result.status in {IngestStatus.FAILED, IngestStatus.CANCELLED}:
+        print(f"{result.status:10} {printable(result.path)}: {printable(result.error)}", file=sys.stderr)
     else:
         rate = f", {result.tokens / result.seconds:,.0f} tokens/s" if result.seconds >= 1 else ""
         size = f"{result.pages} pages, {result.tokens:,} tokens, {result.segments} segments"
@@ -126,8 +126,10 @@ def jobs(rows: Sequence[Job], *, as_json: bool) -> None:
         if as_json:
             line({**asdict(row), "fraction": round(row.fraction, 4)})
         else:
+            state = "cancelling" if row.state is JobState.RUNNING and row.cancel_requested else row.state
             print(
-                f"{row.id:5}  {row.state:11}  {row.fraction:6.1%}  {row.tokens_done:9,} tokens  {printable(row.path)}"
+                f"{row.id:5}  {state:11}  {row.fraction:6.1%}  {row.tokens_done:9,} tokens  {printable(row.path)}"
+                + (f"  {row.tokens_per_second:,.0f} tokens/s by {printable(row.owner)}" if row.owner else "")
                 + (f"  {printable(row.error)}" if row.error else "")
             )
 
