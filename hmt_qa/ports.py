@@ -14,6 +14,7 @@ from hmt_qa.types import (
     IngestOptions,
     IngestResult,
     Job,
+    KnownFile,
     Page,
     PageSpan,
     Place,
@@ -66,6 +67,25 @@ class Ingestion(Protocol):
         """Drop committed segments from number `segments` on: the file's text changed there."""
         ...
 
+    @property
+    def replaces(self) -> int:
+        """How many segments the memory has that the document is answered from until `finish`.
+
+        0 where there is none, or where another model, reader or number format wrote it.
+        """
+        ...
+
+    def agrees(self, segment: Segment, *, state_id: str, pages: Sequence[Page]) -> bool:
+        """Whether that memory holds exactly this segment, and the pages that begin in it, under this state id."""
+        ...
+
+    def inherit(self, *, segments: int, pages: int) -> None:
+        """Take over that memory's first `segments` segments and `pages` pages, beyond those committed.
+
+        They must agree; where that memory is gone meanwhile, fewer are taken: `committed_state_ids` has them.
+        """
+        ...
+
     def commit(self, segment: Segment, *, memory_row: bytes, state_id: str, pages: Sequence[Page]) -> Job:
         """Store the next segment, the pages that begin in it and the progress they stand for, in one transaction."""
         ...
@@ -98,8 +118,24 @@ class Library(Protocol):
         """One document; raises `UnknownDocument`."""
         ...
 
-    def find(self, *, collection: str, path: str) -> Document | None:
-        """The document of this path in this collection, if any."""
+    def known(self, *, collection: str, path: str) -> KnownFile | None:
+        """The document of this path in this collection with its stamp, if any."""
+        ...
+
+    def holder(self, *, collection: str, sha256: str, model_id: str) -> Document | None:
+        """The oldest document of this collection with these bytes that this model read, if any."""
+        ...
+
+    def restamp(self, document_id: str, stamp: str) -> None:
+        """Remember another stamp for the same bytes."""
+        ...
+
+    def unfinished(self, *, collection: str, path: str, sha256: str, model_id: str) -> bool:
+        """Whether an interrupted ingestion of these bytes at this path has committed segments to go on from."""
+        ...
+
+    def tidy(self) -> None:
+        """Overwrite what replaced and given up memories left in index and log; quick where there is nothing."""
         ...
 
     def rename(self, document_id: str, title: str) -> Document:
@@ -243,6 +279,11 @@ class MemoryReader(Protocol):
         `segments` yields every segment from number 0; those before `committed` only fill the fixed shapes.
         `tail` holds the last min(committed, `recall_window`) memory rows. Yields each new segment with its row's bytes.
         """
+        ...
+
+    @property
+    def read_together(self) -> int:
+        """Segments that go through the model in one pass, in groups from number 0: a row's bits depend on its group."""
         ...
 
     @property

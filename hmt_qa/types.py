@@ -70,12 +70,16 @@ class Segment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceFile:
-    """One input as the tree walk found it; `path` is what the user will see again, `sha256` of its bytes in hex."""
+    """One input as the tree walk found it; `path` is what the user will see again, `sha256` of its bytes in hex.
+
+    `stamp` holds the file's cheap signs (size, times) at that moment; empty where they prove nothing.
+    """
 
     path: str
     collection: str
     sha256: str
     size_bytes: int
+    stamp: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +99,14 @@ class Document:
     characters: int
     model_id: str
     added_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownFile:
+    """A document with the stamp its file had when its bytes were hashed."""
+
+    document: Document
+    stamp: str
 
 
 class JobState(StrEnum):
@@ -279,11 +291,26 @@ class IngestStatus(StrEnum):
     RESUMED = "resumed"
     FAILED = "failed"
     CANCELLED = "cancelled"
+    DELETED = "deleted"
+
+
+class Sync(StrEnum):
+    """How a collection follows its files.
+
+    `upserts` reads what is new or changed. `duplicates_only` reads files whose bytes the collection does not hold yet,
+    under whatever path. `upserts_and_delete` also deletes documents whose files are gone from the folders given.
+    """
+
+    UPSERTS = "upserts"
+    DUPLICATES_ONLY = "duplicates_only"
+    UPSERTS_AND_DELETE = "upserts_and_delete"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IngestResult:
     """One input after `ingest`; `document` is empty and `error` says why where it failed or was cancelled.
+
+    In a dry run `status` is what would become of it, as far as its bytes tell: no file is opened by its reader.
 
     Where it did not fail, `error` names the pages that show something which could not be read as text.
     """
@@ -313,7 +340,10 @@ class ParsingLimits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IngestOptions:
-    """What to read and where to put it. `include` and `exclude` are gitignore-style globs on the relative path."""
+    """What to read and where to put it. `include` and `exclude` are gitignore-style globs on the relative path.
+
+    `dry_run` writes nothing. `watch` goes on for ever, with files that appear and change under the paths.
+    """
 
     collection: str = "default"
     recursive: bool = True
@@ -321,6 +351,9 @@ class IngestOptions:
     exclude: tuple[str, ...] = ()
     password: str | None = field(default=None, repr=False)
     limits: ParsingLimits = ParsingLimits()
+    sync: Sync = Sync.UPSERTS
+    dry_run: bool = False
+    watch: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

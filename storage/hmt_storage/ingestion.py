@@ -15,7 +15,9 @@ from hmt_qa.types import Document, Job, JobState, Page, Segment, SourceFile
 from hmt_storage import documents, jobs
 from hmt_storage.database import Database
 from hmt_storage.heartbeat import Heartbeat
-from hmt_storage.packing import pack_boxes, pack_tokens, row_bytes, storable
+from hmt_storage.inheriting import agrees, copy, page_columns, pages_begun, predecessor, segment_columns
+from hmt_storage.keyword import note_deletion
+from hmt_storage.packing import row_bytes, storable
 from hmt_storage.progress import committed
 from hmt_storage.tables import DocumentRecord as D
 from hmt_storage.tables import JobRecord as J
@@ -23,6 +25,9 @@ from hmt_storage.tables import MemoryRecord as M
 from hmt_storage.tables import PageRecord as P
 from hmt_storage.tables import RowRecord as R
 from hmt_storage.tables import SegmentRecord as S
+
+INHERITED_AT_ONCE = 256
+"""Segments in one transaction."""
 
 _log = logging.getLogger(__name__)
 
@@ -42,9 +47,9 @@ class SqlIngestion:
         self._heartbeat = Heartbeat(database, claimed)
         weakref.finalize(self, self._heartbeat.stop)  # dropped without a word: interrupted, not stuck
         self._memory_id: int = connection.execute(select(J.memory_id).where(J.id == claimed.job_id)).scalar_one() or 0
-        self.committed_state_ids: Sequence[str] = tuple(
-            connection.execute(select(R.state_id).where(R.memory_id == self._memory_id).order_by(R.number)).scalars()
-        )
+        location = documents.Location(source.collection, source.path)
+        self._old, self.replaces = predecessor(connection, location, self._memory_id)
+        self.committed_state_ids: Sequence[str] = self._state_ids(connection)
 
     def keep_alive(self) -> None:
         """Renew the lease, and listen for a cancellation, until this ingestion ends."""
@@ -71,6 +76,7 @@ class SqlIngestion:
             if cut is None:
                 return
             connection.execute(delete(S).where(mine, S.number >= segments))
+            note_deletion(connection)
             connection.execute(delete(R).where(R.memory_id == self._memory_id, R.number >= segments))
             connection.execute(delete(P).where(P.memory_id == self._memory_id, P.char_start >= cut))
             state_id = connection.execute(
@@ -87,6 +93,41 @@ class SqlIngestion:
             connection.execute(update(J).where(J.id == self.job_id).values(run_first_token=tokens // 4))
         self.committed_state_ids = self.committed_state_ids[:segments]
 
+    def agrees(self, segment: Segment, *, state_id: str, pages: Sequence[Page]) -> bool:
+        """Whether the memory to be replaced holds exactly this segment and these pages, which begin in it."""
+        with self._database.read() as connection:
+            return agrees(connection, self._old, segment, state_id=state_id, pages=pages)
+
+    def inherit(self, *, segments: int, pages: int) -> None:
+        """Take over the first segments and pages of the memory to be replaced, beyond those committed.
+
+        Some at a time, so that other writers need not wait. Where that memory is gone meanwhile, fewer are taken.
+        """
+        try:
+            for start in range(len(self.committed_state_ids), segments, INHERITED_AT_ONCE):
+                stop = min(start + INHERITED_AT_ONCE, segments)
+                self._inherit(range(start, stop), pages=pages if stop == segments else None)
+        except LookupError as gone:
+            _log.info("not_inherited job=%d reason=%s", self.job_id, gone)
+
+    def _inherit(self, segments: range, *, pages: int | None) -> None:
+        """`pages` is None for all that begin in these segments."""
+        with self._database.write() as connection:
+            self._check(connection)
+            memory = connection.execute(select(M.__table__).where(M.id == self._memory_id)).one()
+            if pages is None:
+                pages = pages_begun(connection, self._old, segments.stop)
+            taken = range(memory.pages + 1, max(pages, memory.pages) + 1)
+            changed = copy(connection, self._old, self._memory_id, segments=segments, pages=taken)
+            self._count(connection, changed)
+            connection.execute(update(J).where(J.id == self.job_id).values(run_first_token=changed["tokens"]))
+            new = self._state_ids(connection, first=segments.start)
+        self.committed_state_ids = (*self.committed_state_ids, *new)
+
+    def _state_ids(self, connection: Connection, *, first: int = 0) -> tuple[str, ...]:
+        mine = (R.memory_id == self._memory_id) & (R.number >= first)
+        return tuple(connection.execute(select(R.state_id).where(mine).order_by(R.number)).scalars())
+
     def commit(self, segment: Segment, *, memory_row: bytes, state_id: str, pages: Sequence[Page]) -> Job:
         """Store the next segment, the pages that begin in it and the progress they stand for, in one transaction.
 
@@ -101,17 +142,7 @@ class SqlIngestion:
                     f"a memory row of {memory.hidden} {memory.dtype} has {size} bytes, not {len(memory_row)}"
                 )
             key = {"memory_id": self._memory_id, "number": segment.number}
-            connection.execute(
-                insert(S).values(
-                    **key,
-                    char_start=segment.char_start,
-                    char_end=segment.char_end,
-                    page_first=segment.page_first,
-                    page_last=segment.page_last,
-                    token_ids=pack_tokens(segment.token_ids),
-                    text=storable(segment.text),
-                )
-            )
+            connection.execute(insert(S).values(**key, **segment_columns(segment)))
             checksum = hashlib.sha256(memory_row).digest()
             connection.execute(insert(R).values(**key, state_id=state_id, sha256=checksum, row=memory_row))
             self._count(
@@ -143,9 +174,8 @@ class SqlIngestion:
         ).scalar_one()
         rows = []
         for page in new:
-            row = {"number": page.number, "label": storable(page.label), "width": page.width, "height": page.height}
             span = {"char_start": start, "char_end": start + len(page.text)}
-            rows.append({"memory_id": self._memory_id, **row, **span, "boxes": pack_boxes(page.boxes)})
+            rows.append({"memory_id": self._memory_id, "number": page.number, **span, **page_columns(page)})
             start += len(page.text)
         connection.execute(insert(P), rows)
         return stored + len(new)
@@ -171,7 +201,12 @@ class SqlIngestion:
             connection.execute(update(M).where(M.id == self._memory_id).values(complete=True))
             location = documents.Location(job.collection, job.path)
             identity = documents.point(
-                connection, location, title=job.title, memory_id=self._memory_id, now=time.time()
+                connection,
+                location,
+                title=job.title,
+                memory_id=self._memory_id,
+                now=time.time(),
+                stamp=self._source.stamp,
             )
             connection.execute(update(J).where(J.memory_id == self._memory_id).values(memory_id=None))
             jobs.close(connection, self._claimed, JobState.DONE, document=identity, tokens_total=memory.tokens)
@@ -185,13 +220,13 @@ class SqlIngestion:
         old = connection.execute(select(M.id).where(same)).scalar()
         if old is not None:
             connection.execute(update(D).where(D.memory_id == old).values(memory_id=self._memory_id))
-            connection.execute(delete(M).where(M.id == old))
+            documents.drop_memory(connection, old)
 
     def fail(self, error: str) -> None:
         """Record why the file cannot be read and drop what was committed."""
         with self._database.write() as connection:
             jobs.check(connection, self._claimed, self._source.path)
-            connection.execute(delete(M).where(M.id == self._memory_id))
+            documents.drop_memory(connection, self._memory_id)
             jobs.close(connection, self._claimed, JobState.FAILED, error=storable(error))
         self._heartbeat.stop()
 

@@ -10,7 +10,19 @@ from pathlib import Path
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.engine import URL
 
-from hmt_qa.types import Document, Hit, Job, JobState, PageSpan, Place, SourceFile, StoredMemory, StoredSegment, TextBox
+from hmt_qa.types import (
+    Document,
+    Hit,
+    Job,
+    JobState,
+    KnownFile,
+    PageSpan,
+    Place,
+    SourceFile,
+    StoredMemory,
+    StoredSegment,
+    TextBox,
+)
 from hmt_storage import documents, jobs, keyword, reading
 from hmt_storage.database import Database, make_home
 from hmt_storage.ingestion import SqlIngestion
@@ -18,6 +30,7 @@ from hmt_storage.packing import printable, row_bytes
 from hmt_storage.progress import committed
 from hmt_storage.schema import bring_to_head
 from hmt_storage.tables import DocumentRecord as D
+from hmt_storage.tables import JobRecord as J
 from hmt_storage.tables import MemoryRecord as M
 
 
@@ -60,12 +73,40 @@ class SqlLibrary:
         with self._database.read() as connection:
             return documents.load(connection, documents.resolve(connection, document_id).id)
 
-    def find(self, *, collection: str, path: str) -> Document | None:
-        """The document of this path in this collection, if any."""
+    def known(self, *, collection: str, path: str) -> KnownFile | None:
+        """The document of this path in this collection with its stamp, if any."""
         identity = documents.document_id(documents.Location(printable(collection), printable(path)))
         with self._database.read() as connection:
-            row = connection.execute(documents.documents_query().where(D.id == identity)).one_or_none()
+            return documents.known(connection, identity)
+
+    def holder(self, *, collection: str, sha256: str, model_id: str) -> Document | None:
+        """The oldest document of this collection with these bytes that this model read, if any."""
+        same = (D.collection == printable(collection)) & (M.sha256 == sha256) & (M.model_id == model_id)
+        with self._database.read() as connection:
+            row = connection.execute(documents.documents_query().where(same).limit(1)).one_or_none()
             return documents.as_document(row) if row else None
+
+    def restamp(self, document_id: str, stamp: str) -> None:
+        """Remember another stamp for the same bytes."""
+        with self._database.write() as connection:
+            connection.execute(update(D).where(D.id == document_id).values(stamp=stamp))
+
+    def unfinished(self, *, collection: str, path: str, sha256: str, model_id: str) -> bool:
+        """Whether an interrupted ingestion of these bytes at this path has committed segments to go on from."""
+        here = (J.collection == printable(collection)) & (J.path == printable(path)) & J.state.in_(jobs.OPEN)
+        begun = (M.sha256 == sha256) & (M.model_id == model_id) & (M.segments > 0)
+        with self._database.read() as connection:
+            query = select(J.id).join(M, M.id == J.memory_id).where(here, begun)
+            return connection.execute(query.limit(1)).scalar() is not None
+
+    def tidy(self) -> None:
+        """Overwrite what replaced and given up memories left in index and log; quick where there is nothing."""
+        with self._database.read() as connection:
+            if keyword.is_compact(connection):
+                return
+        with self._database.write() as connection:
+            keyword.compact(connection)
+        self._database.flush_log()
 
     def rename(self, document_id: str, title: str) -> Document:
         """Give a document another title, which stays when its file is read again."""
@@ -162,7 +203,7 @@ class SqlLibrary:
             memory = connection.execute(unfinished).one_or_none()
             jobs.refuse_if_running(connection, location, memory_id=memory.id if memory else 0)
             if memory and (memory.segments == 0 or (memory.dtype, memory.hidden) != (dtype, hidden)):
-                connection.execute(delete(M).where(M.id == memory.id))
+                documents.drop_memory(connection, memory.id)
                 memory = None
             if memory is None:
                 connection.execute(insert(M).values(**fresh, media_type=media_type))
@@ -194,7 +235,12 @@ class SqlLibrary:
                 return None
             jobs.refuse_if_running(connection, location)
             identity = documents.point(
-                connection, location, title=printable(title), memory_id=memory_id, now=time.time()
+                connection,
+                location,
+                title=printable(title),
+                memory_id=memory_id,
+                now=time.time(),
+                stamp=source.stamp,
             )
             jobs.forget(connection, location, states=jobs.OPEN)
             return documents.load(connection, identity)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hmt_qa.errors import HmtQaError
-from hmt_qa.types import IngestOptions, Mode, Ranking
+from hmt_qa.types import IngestOptions, Mode, Ranking, Sync
 from hmt_ui import job_commands, printing
 from hmt_ui.options import Attention, Device, Dtype, Home, Json, Model, Password
 
@@ -59,6 +59,14 @@ def ingest(
     include: Annotated[list[str] | None, typer.Option(metavar="GLOB", help="Only these; repeatable.")] = None,
     exclude: Annotated[list[str] | None, typer.Option(metavar="GLOB", help="Not these; repeatable.")] = None,
     password: Password = None,
+    sync: Annotated[
+        Sync,
+        typer.Option(help="Read new and changed files; or only bytes that are new; or also delete vanished files."),
+    ] = Sync.UPSERTS,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would happen to each file; write nothing.")] = (
+        False
+    ),
+    watch: Annotated[bool, typer.Option("--watch", help="Go on with files as they appear and change.")] = False,
     home: Home = None,
     model: Model = None,
     device: Device = None,
@@ -69,6 +77,8 @@ def ingest(
     """Read documents into memory. Killed or interrupted, run it again: it goes on where it stopped."""
     from hmt_ui.ingesting import report
 
+    if watch and dry_run:
+        raise typer.BadParameter("--watch goes on for ever: it has no dry run.")
     options = IngestOptions(
         collection=collection,
         recursive=recursive,
@@ -76,9 +86,14 @@ def ingest(
         exclude=tuple(exclude or ()),
         password=password,
         limits=_settings(home=home).limits,
+        sync=sync,
+        dry_run=dry_run,
+        watch=watch,
     )
     with _open(home=home, model=model, device=device, dtype=dtype, attention=attention) as qa:
-        code = report(lambda show: qa.ingest(paths, options=options, on_progress=show), as_json=as_json)
+        code = report(
+            lambda show: qa.ingest(paths, options=options, on_progress=show), as_json=as_json, dry_run=dry_run
+        )
     if code:
         raise typer.Exit(code)
 

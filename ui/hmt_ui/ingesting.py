@@ -16,7 +16,7 @@ INTERRUPTED = 130
 _BAD = {IngestStatus.FAILED, IngestStatus.CANCELLED}
 
 
-def report(start: Callable[[ProgressObserver], Iterator[IngestResult]], *, as_json: bool) -> int:
+def report(start: Callable[[ProgressObserver], Iterator[IngestResult]], *, as_json: bool, dry_run: bool = False) -> int:
     """Print what `start` yields. Returns 0, 1 where an input failed or was cancelled, 130 after Ctrl-C or SIGTERM."""
     signal.signal(signal.SIGTERM, _interrupt)
     bad = False
@@ -24,7 +24,7 @@ def report(start: Callable[[ProgressObserver], Iterator[IngestResult]], *, as_js
         try:
             for result in start(bar.show):
                 bar.end(result.path)
-                printing.ingested(result, as_json=as_json)
+                printing.ingested(result, as_json=as_json, dry_run=dry_run)
                 bad = bad or result.status in _BAD
         except KeyboardInterrupt:
             print("hmt-qa: interrupted; run the same command again to go on.", file=sys.stderr)
