@@ -2,9 +2,9 @@
 
     python benchmarks/memory_use.py [--tokens 100000 5000000]
 
-With a tiny random model, because the one in the package takes hours for millions of tokens; what a larger model adds is its
-weights and its batch, whatever the document's length. Each document is read by a process of its own, whose peak is taken
-together with that of its largest child, the parser's.
+With a tiny random model, because the one in the package takes hours for millions of tokens: a larger one adds its
+weights and its batch, whatever the length. Each document is read by a process of its own; the peak is the largest
+of that process and those it started, parsers included.
 """
 
 from __future__ import annotations
