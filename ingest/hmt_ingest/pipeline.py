@@ -24,6 +24,7 @@ from hmt_qa.errors import (
     FileProblem,
     HmtQaError,
     JobCancelled,
+    LibraryBusy,
     LibraryProblem,
     StorageFull,
     UnsupportedFile,
@@ -90,7 +91,10 @@ class _Work:
             elif (result := self.take(entry)) is not None:
                 yield result
         if not self.options.dry_run:
-            self.library.tidy()
+            try:
+                self.library.tidy()
+            except (LibraryBusy, StorageFull) as problem:  # what was read is safe, and a later run tidies
+                logger.warning("not tidied: %s", problem)
 
     def delete_vanished(self, paths: Sequence[Path]) -> Iterator[IngestResult]:
         """Where the collection is to follow its files, delete documents whose files are gone from `paths`."""

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from hmt_qa.errors import AlreadyIngesting, JobCancelled
+from hmt_qa.errors import AlreadyIngesting, JobCancelled, LibraryBusy
 from hmt_qa.types import Document, EncodedText, Job, JobState, KnownFile, Page, Segment, SourceFile
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -74,6 +74,7 @@ class FakeLibrary:
         self.cancelled: set[str] = set()
         self.stamps: dict[str, str] = {}
         self.tidied = 0
+        self.tidying_fails = False
         self.fail_after: int | None = None
         self.failure: BaseException = KeyboardInterrupt()
 
@@ -95,6 +96,8 @@ class FakeLibrary:
 
     def tidy(self) -> None:
         self.tidied += 1
+        if self.tidying_fails:
+            raise LibraryBusy("The database is locked.")
 
     def adopt(self, source: SourceFile, *, reader: str, model_id: str, title: str) -> Document | None:
         for document in list(self.stored.values()):

@@ -256,3 +256,22 @@ def test_a_dry_run_says_what_would_happen_and_writes_nothing(folder, real, tmp_p
     }
     known = {Path(result.path).name: bool(result.document) for result in results}
     assert (known["b.txt"], known["new.txt"]) == (True, False)
+
+
+def test_what_was_read_counts_also_where_leftovers_cannot_be_tidied_now(tmp_path, caplog):
+    library = FakeLibrary()
+    library.tidying_fails = True
+    with caplog.at_level(logging.WARNING):
+        assert statuses(ingest(library, written(tmp_path / "a.txt"))) == {"a.txt": "ingested"}
+    assert "not tidied" in caplog.text
+    assert library.tidied == 1
+
+
+def test_a_cancelled_file_is_no_failure_and_the_batch_goes_on(tmp_path):
+    library = FakeLibrary()
+    stopped, other = written(tmp_path / "stopped.txt"), written(tmp_path / "other.txt", "other\n")
+    library.cancelled.add(str(stopped))
+    results = ingest(library, stopped, other)
+    assert statuses(results) == {"stopped.txt": "cancelled", "other.txt": "ingested"}
+    assert not library.failures
+    assert not library.owned

@@ -17,7 +17,7 @@ __all__ = ["run"]  # the fixture
 @pytest.fixture
 def long_log(tmp_path: Path) -> Path:
     path = tmp_path / "long.txt"
-    path.write_text("\n".join(SENTENCES * 6) + "\n", encoding="utf-8")
+    path.write_text("\n".join(SENTENCES * 3) + "\n", encoding="utf-8")
     return path
 
 
