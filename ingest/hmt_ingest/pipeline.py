@@ -174,6 +174,7 @@ class _Work:
             if adopted is not None:
                 return IngestStatus.INGESTED, adopted, ""
             ingestion = self._begin(source, reader, text)
+            text.while_waiting = ingestion.raise_if_cancelled
             return self._read(path, text, ingestion, fingerprint)
 
     def _begin(self, source: SourceFile, reader: Reader, text: SourceText) -> Ingestion:
