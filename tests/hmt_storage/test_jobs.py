@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 import sqlite3
 import time
 from contextlib import closing
@@ -208,3 +210,16 @@ def test_a_library_of_the_first_schema_keeps_its_documents_and_jobs(tmp_path, wh
     assert (done.fraction, done.tokens_total) == (1.0, document.tokens)
     assert len(half.begin(library).committed_state_ids) == 2
     library.close()
+
+
+def test_a_container_with_our_host_name_and_its_own_process_numbers_is_another_host(library, other, whale, tmp_path):
+    ingestion = whale.begin(library)
+    owner = (
+        f"{socket.gethostname()}/pid4026999999:{os.getpid()}:1:mark"  # no such process here, and none to be looked up
+    )
+    sql(tmp_path, f"UPDATE jobs SET owner = '{owner}'")  # noqa: S608
+    assert other.job(ingestion.job_id).state is JobState.RUNNING
+    with pytest.raises(AlreadyIngesting, match=f"process {os.getpid()} on {socket.gethostname()}[.]"):
+        whale.begin(other)
+    sql(tmp_path, "UPDATE jobs SET lease_expires_at = 1")
+    assert other.job(ingestion.job_id).state is JobState.INTERRUPTED
