@@ -14,6 +14,9 @@ from hmt_qa.errors import FileMissing
 LOOK_SECONDS = 1.0
 """Between two looks, at least; a look may take a tenth of the time."""
 
+RETRY_SECONDS = 60.0
+"""Until a file is tried again that failed by no fault of its own: another process has it, the library was locked."""
+
 
 @dataclass(slots=True, kw_only=True)
 class Watch:
@@ -34,8 +37,9 @@ class Watch:
             time.sleep(max(LOOK_SECONDS, 9 * self._looking))
 
     def retry(self, path: Path) -> None:
-        """Give this file again at the next look, though it did not change."""
-        self._taken.pop(path, None)
+        """Give this file again in a minute, though it did not change."""
+        stamp = self._taken.pop(path, "")
+        self._waiting[path] = (stamp, time.monotonic() + RETRY_SECONDS - SETTLED_SECONDS)
 
     def missed(self) -> bool:
         """Whether a file that was given out is no longer there; each is noticed once."""
