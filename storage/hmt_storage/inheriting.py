@@ -16,6 +16,7 @@ from hmt_storage.tables import RowRecord as R
 from hmt_storage.tables import SegmentRecord as S
 
 _SEGMENT = ("char_start", "char_end", "page_first", "page_last", "token_ids", "text")
+_OWN = {"id", "memory_id", "number"}  # of the row itself; whatever else a table has, or will have, is copied
 _PAGE = ("label", "width", "height", "boxes")
 
 
@@ -71,11 +72,8 @@ def copy(connection: Connection, old: int, new: int, *, segments: range, pages: 
 
     Raises LookupError where the old memory does not hold them (any more).
     """
-    for table, names, numbers in (
-        (S, _SEGMENT, segments),
-        (R, ("state_id", "sha256", "row"), segments),
-        (P, ("char_start", "char_end", *_PAGE), pages),
-    ):
+    for table, numbers in ((S, segments), (R, segments), (P, pages)):
+        names = [name for name in table.__table__.columns.keys() if name not in _OWN]  # noqa: SIM118 - no dict
         columns = ["memory_id", "number", *names]
         chosen = select(literal(new), table.number, *(getattr(table, name) for name in names)).where(
             table.memory_id == old, table.number >= numbers.start, table.number < numbers.stop

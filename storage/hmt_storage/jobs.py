@@ -17,6 +17,7 @@ from hmt_storage.tables import JobRecord as J
 
 OPEN = (JobState.RUNNING, JobState.INTERRUPTED, JobState.CANCELLED)
 ENDED = (JobState.DONE, JobState.FAILED)
+_BEYOND_ALL = 2**63  # SQLite's integers end there
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +93,9 @@ def newest(connection: Connection, *, limit: int | None) -> list[Job]:
 
 def load(connection: Connection, job_id: int) -> Job:
     """The job with this id; raises `UnknownJob`."""
-    row = connection.execute(select(J.__table__).where(J.id == job_id)).one_or_none()
+    row = None
+    if job_id < _BEYOND_ALL:
+        row = connection.execute(select(J.__table__).where(J.id == job_id)).one_or_none()
     if row is None:
         raise UnknownJob(f"No job {job_id}.", subject=job_id, remedy="See `hmt-qa jobs` for the numbers.")
     return as_job(row, now=time.time())

@@ -29,9 +29,11 @@ from sqlalchemy.pool import Pool
 
 from hmt_ingest.border import shared_sandbox
 from hmt_ingest.pipeline import FileIngestor
+from hmt_qa import engine as engines
 from hmt_qa.app import DocumentQA
 from hmt_qa.engine import LocalEngine
 from hmt_qa.errors import HmtQaError
+from hmt_storage import ingestion as ingestions
 from hmt_storage.library import SqlLibrary
 
 OLD = "".join(f"Line {number} of the old log.{chr(12) if number % 3 == 2 else chr(10)}" for number in range(9))
@@ -224,6 +226,8 @@ def run_twice_at_once(stage: Stage) -> dict[str, Any]:
 def main() -> None:
     checkpoint, folder, scenario = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
     torch.set_num_threads(1)
+    # So that a small document has several groups, and its new memory takes over more than once.
+    engines.SUMMARY_BATCH, ingestions.INHERITED_AT_ONCE = 2, 1
     engine = LocalEngine(checkpoint, device="cpu", dtype="float32")
     (folder / "warm.txt").write_text(OLD)
     ingest(folder / "warm", folder / "warm.txt", engine)

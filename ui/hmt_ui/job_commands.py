@@ -21,7 +21,7 @@ PATIENCE_SECONDS = 30.0
 _LOOK_SECONDS = 0.05
 
 Number = Annotated[int, typer.Argument(metavar="JOB", help="Its number, as `hmt-qa jobs` shows it.")]
-Numbers = Annotated[list[int] | None, typer.Argument(metavar="[JOB]...", help="Their numbers; all without one.")]
+Numbers = Annotated[list[int] | None, typer.Argument(metavar="JOB", help="Their numbers; all without one.")]
 
 
 def register(app: typer.Typer) -> None:
