@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from threading import Event
@@ -16,7 +17,7 @@ from hmt_qa import awaiting, plugins
 from hmt_qa.citing import page_at
 from hmt_qa.conversing import Conversing
 from hmt_qa.engine import LocalEngine
-from hmt_qa.errors import NothingIngested
+from hmt_qa.errors import JobEnded, NothingIngested
 from hmt_qa.following import together
 from hmt_qa.options import AskOptions, ChatOptions, SearchOptions
 from hmt_qa.ports import Ingestor, Library, ProgressObserver
@@ -29,6 +30,7 @@ from hmt_qa.types import (
     IngestOptions,
     IngestResult,
     Job,
+    JobState,
     Mode,
     PageSpan,
     Ranking,
@@ -330,9 +332,51 @@ class DocumentQA:
         """Delete a document with its text, memory and index rows; returns what it was."""
         return self.library.remove(document_id)
 
-    def jobs(self, *, limit: int = 100) -> Sequence[Job]:
+    def jobs(self, *, limit: int | None = 100) -> Sequence[Job]:
         """Ingestions, newest first, as any process may observe them."""
         return self.library.jobs(limit=limit)
+
+    def job(self, job_id: int) -> Job:
+        """One ingestion; raises `UnknownJob`."""
+        return self.library.job(job_id)
+
+    def cancel(self, job_id: int) -> Job:
+        """Have an ingestion stop at its next segment, in whichever process it runs; `resume` goes on with it.
+
+        Returns at once: a job that is still `running` has `cancel_requested`, and is `cancelled` in a moment. Raises
+        `UnknownJob`, and `JobEnded` for one that is done or failed.
+        """
+        return self.library.cancel(job_id)
+
+    def discard(self, job_id: int) -> Job:
+        """Delete an ingestion that nobody works on, with what it has read; raises `UnknownJob`, `AlreadyIngesting`."""
+        return self.library.discard(job_id)
+
+    def resume(
+        self,
+        job_ids: Sequence[int] = (),
+        *,
+        options: IngestOptions | None = None,
+        on_progress: ProgressObserver = lambda job: None,
+    ) -> Iterator[IngestResult]:
+        """Go on with ingestions that were interrupted or cancelled, all of them where none is named.
+
+        Of `options` the collection is the job's own. Raises `UnknownJob`, and `JobEnded` for one named that is done or
+        failed, before any of them goes on.
+        """
+        chosen = [self.library.job(job_id) for job_id in job_ids] or [
+            job for job in self.library.jobs(limit=None) if job.is_resumable
+        ]
+        for job in chosen:
+            if not job.is_resumable and job.state is not JobState.RUNNING:
+                raise JobEnded(
+                    f"Job {job.id} ({job.path}) is {job.state}.",
+                    subject=job.id,
+                    remedy="Only interrupted and cancelled ones go on; ingest the file again.",
+                )
+        for job in sorted(chosen, key=lambda job: job.id):
+            own = replace(options or IngestOptions(), collection=job.collection)
+            yield from self.ingest([job.path], options=own, on_progress=on_progress)
 
     def warm_up(self) -> None:
         """Load the model now, so that the first question does not wait for it."""

@@ -13,7 +13,7 @@ from hmt_qa.engine import LocalEngine
 from hmt_qa.ports import Chats
 from hmt_qa.types import Answer, Conversation, Segment, Turn, TurnSegment
 
-RECENCY = 0.5  # what a turn's weight is worth, one turn further back: docs/decisions/0021
+RECENCY = 0.5  # what a turn's weight is worth, one turn further back: docs/decisions/0015
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,6 +41,7 @@ class LocalEngine:
     """
 
     def __init__(self, checkpoint: Path, *, device: str = "auto", dtype: str = "auto", attention: str = "auto") -> None:
+        self.read_together = SUMMARY_BATCH
         self.checkpoint = Checkpoint.open(checkpoint)
         self.model_id = self.checkpoint.model_id
         self._choice = {"device": device, "dtype": dtype, "attention": attention}

@@ -17,6 +17,9 @@ HmtQaError
 │   ├── ModelMismatch           the memory was written by another model
 │   ├── DamagedMemory           stored bytes do not match their checksum
 │   ├── AlreadyIngesting        another live process owns this ingestion
+│   ├── UnknownJob              no ingestion with this number
+│   ├── JobCancelled            somebody asked this ingestion to stop
+│   ├── JobEnded                the ingestion is done or failed: nothing to cancel or to resume
 │   ├── LibraryBusy             the database stayed locked
 │   ├── LibraryUnusable         not a database of ours, or a newer schema
 │   └── StorageFull             the disk, or a quota, is full
@@ -115,6 +118,18 @@ class DamagedMemory(LibraryProblem):
 
 class AlreadyIngesting(LibraryProblem):
     """Another live process owns this ingestion."""
+
+
+class UnknownJob(LibraryProblem):
+    """No ingestion with this number."""
+
+
+class JobCancelled(LibraryProblem):
+    """Somebody asked this ingestion to stop; what it committed is kept."""
+
+
+class JobEnded(LibraryProblem):
+    """The ingestion is done or failed: there is nothing to cancel or to resume."""
 
 
 class LibraryBusy(LibraryProblem):

@@ -16,6 +16,7 @@ from hmt_qa.types import (
     IngestOptions,
     IngestResult,
     Job,
+    KnownFile,
     Page,
     PageSpan,
     Place,
@@ -53,7 +54,10 @@ class Reader(Protocol):
 
 
 class Ingestion(Protocol):
-    """One owned ingestion: the exclusive right to append segments to the memory of one file's content."""
+    """One owned ingestion: the exclusive right to append segments to the memory of one file's content.
+
+    Where somebody asked for it to be cancelled, writing raises `JobCancelled`.
+    """
 
     job_id: int
     committed_state_ids: Sequence[str]
@@ -65,6 +69,25 @@ class Ingestion(Protocol):
 
     def truncate(self, segments: int) -> None:
         """Drop committed segments from number `segments` on: the file's text changed there."""
+        ...
+
+    @property
+    def replaces(self) -> int:
+        """How many segments the memory has that the document is answered from until `finish`.
+
+        0 where there is none, or where another model, reader or number format wrote it.
+        """
+        ...
+
+    def agrees(self, segment: Segment, *, state_id: str, pages: Sequence[Page]) -> bool:
+        """Whether that memory holds exactly this segment, and the pages that begin in it, under this state id."""
+        ...
+
+    def inherit(self, *, segments: int, pages: int) -> None:
+        """Take over that memory's first `segments` segments and `pages` pages, beyond those committed.
+
+        They must agree; where that memory is gone meanwhile, fewer are taken: `committed_state_ids` has them.
+        """
         ...
 
     def commit(self, segment: Segment, *, memory_row: bytes, state_id: str, pages: Sequence[Page]) -> Job:
@@ -81,6 +104,10 @@ class Ingestion(Protocol):
 
     def interrupt(self) -> None:
         """Give up ownership and keep what was committed, for a later run."""
+        ...
+
+    def raise_if_cancelled(self) -> None:
+        """Raise `JobCancelled` where somebody asked for it, at most a second ago; costs nothing."""
         ...
 
 
@@ -149,8 +176,24 @@ class Library(Protocol):
         """One document; raises `UnknownDocument`."""
         ...
 
-    def find(self, *, collection: str, path: str) -> Document | None:
-        """The document of this path in this collection, if any."""
+    def known(self, *, collection: str, path: str) -> KnownFile | None:
+        """The document of this path in this collection with its stamp, if any."""
+        ...
+
+    def holder(self, *, collection: str, sha256: str, model_id: str) -> Document | None:
+        """The oldest document of this collection with these bytes that this model read, if any."""
+        ...
+
+    def restamp(self, document_id: str, stamp: str) -> None:
+        """Remember another stamp for the same bytes."""
+        ...
+
+    def unfinished(self, *, collection: str, path: str, sha256: str, model_id: str) -> bool:
+        """Whether an interrupted ingestion of these bytes at this path has committed segments to go on from."""
+        ...
+
+    def tidy(self) -> None:
+        """Overwrite what replaced and given up memories left in index and log; quick where there is nothing."""
         ...
 
     def rename(self, document_id: str, title: str) -> Document:
@@ -221,8 +264,27 @@ class Library(Protocol):
         """Point `source` at a complete memory of the same bytes by the same reader and model, if one is stored."""
         ...
 
-    def jobs(self, *, limit: int = 100) -> Sequence[Job]:
+    def jobs(self, *, limit: int | None = 100) -> Sequence[Job]:
         """Ingestions, newest first."""
+        ...
+
+    def job(self, job_id: int) -> Job:
+        """One ingestion; raises `UnknownJob`."""
+        ...
+
+    def cancel(self, job_id: int) -> Job:
+        """Have an ingestion stop at its next segment, whoever owns it; what it committed is kept, for `resume`.
+
+        Returns the job as it is now: still running, with `cancel_requested`, where its owner lives.
+        Raises `UnknownJob` and `JobEnded`.
+        """
+        ...
+
+    def discard(self, job_id: int) -> Job:
+        """Delete an ingestion that nobody works on, with all that it committed; returns what it was.
+
+        A document of the same path stays. Raises `UnknownJob` and `AlreadyIngesting`.
+        """
         ...
 
     def report_failure(self, source: SourceFile, error: str) -> Job:
@@ -283,6 +345,11 @@ class MemoryReader(Protocol):
         `segments` yields every segment from number 0; those before `committed` only fill the fixed shapes.
         `tail` holds the last min(committed, `recall_window`) memory rows. Yields each new segment with its row's bytes.
         """
+        ...
+
+    @property
+    def read_together(self) -> int:
+        """Segments that go through the model in one pass, in groups from number 0: a row's bits depend on its group."""
         ...
 
     @property

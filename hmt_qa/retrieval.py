@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 CANDIDATES = 50  # places each ranking proposes to the hybrid
 CACHED_MEMORIES = 64
-EARLIER_TRUST = 0.25  # of an earlier question's keywords against those of the one asked: docs/decisions/0021
+EARLIER_TRUST = 0.25  # of an earlier question's keywords against those of the one asked: docs/decisions/0015
 SAME_TOPIC = 0.25  # of the earlier question's best BM25 that the best place must have for the topic to be the same
 
 

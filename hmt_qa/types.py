@@ -70,12 +70,16 @@ class Segment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceFile:
-    """One input as the tree walk found it; `path` is what the user will see again, `sha256` of its bytes in hex."""
+    """One input as the tree walk found it; `path` is what the user will see again, `sha256` of its bytes in hex.
+
+    `stamp` holds the file's cheap signs (size, times) at that moment; empty where they prove nothing.
+    """
 
     path: str
     collection: str
     sha256: str
     size_bytes: int
+    stamp: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,18 +101,35 @@ class Document:
     added_at: datetime
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownFile:
+    """A document with the stamp its file had when its bytes were hashed."""
+
+    document: Document
+    stamp: str
+
+
 class JobState(StrEnum):
-    """How far an ingestion is. `interrupted` jobs go on with the next `ingest` of the same file."""
+    """How far an ingestion is. `interrupted` and `cancelled` jobs go on with `resume`, or with `ingest` of the file."""
 
     RUNNING = "running"
     DONE = "done"
     FAILED = "failed"
     INTERRUPTED = "interrupted"
+    CANCELLED = "cancelled"
+
+
+RESUMABLE = frozenset({JobState.INTERRUPTED, JobState.CANCELLED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """One ingestion as any process may observe it; counters only grow. `pages_total` is 0 while unknown."""
+    """One ingestion as any process may observe it; counters only grow. Totals are 0 while unknown.
+
+    `pages_done` counts pages read to their end, `page_share` is how much of the next one has been read, [0, 1).
+    How many tokens there are is known when all are read: `tokens_total` is 0 until the job is done.
+    `owner` names the process at work, which renews `lease_expires_at` with each `heartbeat_at`; "" for none.
+    """
 
     id: int
     path: str
@@ -123,13 +144,24 @@ class Job:
     updated_at: datetime
     error: str = ""
     document: str = ""
+    page_share: float = 0.0
+    tokens_total: int = 0
+    owner: str = ""
+    heartbeat_at: datetime | None = None
+    lease_expires_at: datetime | None = None
+    cancel_requested: bool = False
 
     @property
     def fraction(self) -> float:
         """Share of pages read, 0 to 1; exactly 1 only when done."""
         if self.state is JobState.DONE:
             return 1.0
-        return min(self.pages_done / self.pages_total, 0.999) if self.pages_total else 0.0
+        return min((self.pages_done + self.page_share) / self.pages_total, 0.999) if self.pages_total else 0.0
+
+    @property
+    def is_resumable(self) -> bool:
+        """Whether it can go on."""
+        return self.state in RESUMABLE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -303,11 +335,27 @@ class IngestStatus(StrEnum):
     UNCHANGED = "unchanged"
     RESUMED = "resumed"
     FAILED = "failed"
+    CANCELLED = "cancelled"
+    DELETED = "deleted"
+
+
+class Sync(StrEnum):
+    """How a collection follows its files.
+
+    `upserts` reads what is new or changed. `duplicates_only` reads files whose bytes the collection does not hold yet,
+    under whatever path. `upserts_and_delete` also deletes documents whose files are gone from the folders given.
+    """
+
+    UPSERTS = "upserts"
+    DUPLICATES_ONLY = "duplicates_only"
+    UPSERTS_AND_DELETE = "upserts_and_delete"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IngestResult:
-    """One input after `ingest`; `document` is empty and `error` says why where it failed.
+    """One input after `ingest`; `document` is empty and `error` says why where it failed or was cancelled.
+
+    In a dry run `status` is what would become of it, as far as its bytes tell: no file is opened by its reader.
 
     Where it did not fail, `error` names the pages that show something which could not be read as text.
     """
@@ -337,7 +385,10 @@ class ParsingLimits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IngestOptions:
-    """What to read and where to put it. `include` and `exclude` are gitignore-style globs on the relative path."""
+    """What to read and where to put it. `include` and `exclude` are gitignore-style globs on the relative path.
+
+    `dry_run` writes nothing. `watch` goes on for ever, with files that appear and change under the paths.
+    """
 
     collection: str = "default"
     recursive: bool = True
@@ -345,6 +396,9 @@ class IngestOptions:
     exclude: tuple[str, ...] = ()
     password: str | None = field(default=None, repr=False)
     limits: ParsingLimits = ParsingLimits()
+    sync: Sync = Sync.UPSERTS
+    dry_run: bool = False
+    watch: bool = False
 
 
 OPENAI_URL = "https://api.openai.com/v1"

@@ -27,6 +27,7 @@ from hmt_qa.citing import page_at
 from hmt_qa.errors import FileProblem, NothingIngested
 from hmt_qa.options import AskOptions, SearchOptions
 from hmt_qa.types import Answer, Citation, IngestOptions, IngestStatus, Place, Ranking, SearchResult
+from hmt_qa.types import Document as StoredDocument
 
 GIVEN = "langchain:"  # the path of a text that came through the vector store, before its id
 
@@ -127,7 +128,7 @@ class HMTVectorStore(VectorStore):
         """Remove texts by their ids; those that nobody has are no error. Without ids nothing is removed."""
         _refuse(kwargs)
         for name in ids or ():
-            if (found := self._qa.library.find(collection=self._collection, path=GIVEN + name)) is not None:
+            if (found := self._document(name)) is not None:
                 self._qa.remove(found.id)
         return True
 
@@ -167,13 +168,17 @@ class HMTVectorStore(VectorStore):
     def _select_relevance_score_fn(self) -> Callable[[float], float]:
         return float  # the hybrid's shares are relevances already
 
+    def _document(self, name: str) -> StoredDocument | None:
+        known = self._qa.library.known(collection=self._collection, path=GIVEN + name)
+        return None if known is None else known.document
+
     def _by_id(self, name: str) -> Document | None:
         whole, _, number = name.rpartition("#")
-        found = self._qa.library.find(collection=self._collection, path=GIVEN + name)
+        found = self._document(name)
         if found is not None:
             text = self._qa.library.text(found.id, 0, found.characters)
             return Document(id=name, page_content=text, metadata=dict(self._qa.library.metadata(found.id) or {}))
-        found = self._qa.library.find(collection=self._collection, path=GIVEN + whole)
+        found = self._document(whole)
         if found is None or not number.isdecimal() or int(number) >= found.segments:
             return None
         (segment,) = self._qa.library.segments([Place(document=found.id, segment=int(number))])

@@ -7,8 +7,8 @@ from contextlib import AbstractContextManager
 from functools import cache
 from pathlib import Path
 
-from hmt_ingest.sandbox.opening import Sandbox
-from hmt_qa.ports import Reader, SourceText
+from hmt_ingest.sandbox.opening import Sandbox, SandboxedText
+from hmt_qa.ports import Reader
 from hmt_qa.types import ParsingLimits
 
 _USUAL = ParsingLimits()
@@ -16,7 +16,7 @@ _USUAL = ParsingLimits()
 
 def opened(
     reader: Reader, path: Path, password: str | None, limits: ParsingLimits = _USUAL
-) -> AbstractContextManager[SourceText]:
+) -> AbstractContextManager[SandboxedText]:
     """Open `path` with `reader`; raises `FileProblem` only. What the body of the `with` raises passes untouched."""
     return shared_sandbox().open(reader, path, password=password, limits=limits)
 

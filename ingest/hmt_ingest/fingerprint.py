@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from stat import S_ISREG
@@ -13,18 +15,40 @@ from hmt_qa.errors import FileMissing, FileProblem, UnsupportedFile
 _BLOCK_BYTES = 1 << 20
 
 
+SETTLED_SECONDS = 2.0
+"""How long a file must have been left alone for its times to prove anything: a tick of FAT's clock."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fingerprint:
-    """A file's content hash (hex) with the cheap signs of a later change."""
+    """A file's content hash (hex) with the cheap signs of a later change.
+
+    `stamp` is what `stamp_of` gives as long as the file holds these bytes; empty for one that was written to so lately
+    that the next write might leave it with the same times.
+    """
 
     sha256: str
     size_bytes: int
     modified_ns: int
     inode: int
+    stamp: str
+
+
+def stamp_of(path: Path) -> str:
+    """Size, times of change of content and of inode, and inode, in one line; raises `FileMissing`."""
+    try:
+        return _stamp(path.stat())
+    except OSError as problem:
+        raise missing(path, problem) from problem
+
+
+def _stamp(status: os.stat_result) -> str:
+    return f"{status.st_size} {status.st_mtime_ns} {status.st_ctime_ns} {status.st_ino}"
 
 
 def take_fingerprint(path: Path) -> Fingerprint:
     """Hash the file at `path`; raises `FileMissing`, or `UnsupportedFile` for anything but a regular file."""
+    now = time.time()
     try:
         status = path.stat()
         if not S_ISREG(status.st_mode):
@@ -42,6 +66,7 @@ def take_fingerprint(path: Path) -> Fingerprint:
         size_bytes=status.st_size,
         modified_ns=status.st_mtime_ns,
         inode=status.st_ino,
+        stamp=_stamp(status) if now - max(status.st_mtime, status.st_ctime) > SETTLED_SECONDS else "",
     )
 
 

@@ -4,23 +4,35 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from hmt_ingest.border import opened
-from hmt_ingest.fingerprint import Fingerprint, require_unchanged, take_fingerprint
+from hmt_ingest.fingerprint import Fingerprint, require_unchanged, stamp_of, take_fingerprint
 from hmt_ingest.given import GivenText
 from hmt_ingest.naming import shown
 from hmt_ingest.readers.text import TextReader
 from hmt_ingest.reading import Reading
 from hmt_ingest.registry import installed_readers
 from hmt_ingest.suitability import Suitability
+from hmt_ingest.vanished import vanished
 from hmt_ingest.walk import Found, Skipped, Walk
-from hmt_qa.errors import EmptyFile, FileProblem, HmtQaError, LibraryProblem, StorageFull, UnsupportedFile
+from hmt_ingest.watching import Watch
+from hmt_qa.errors import (
+    EmptyFile,
+    FileMissing,
+    FileProblem,
+    HmtQaError,
+    JobCancelled,
+    LibraryBusy,
+    LibraryProblem,
+    StorageFull,
+    UnsupportedFile,
+)
 from hmt_qa.ports import Ingestion, Library, MemoryReader, ProgressObserver, Reader, SourceText
-from hmt_qa.types import Document, IngestOptions, IngestResult, IngestStatus, SourceFile
+from hmt_qa.types import Document, IngestOptions, IngestResult, IngestStatus, SourceFile, Sync
 
 logger = logging.getLogger(__name__)
 
@@ -50,11 +62,17 @@ class FileIngestor:
             exclude=options.exclude,
         )
         work = _Work(options=options, library=library, engine=engine, on_progress=on_progress)
-        for entry in walk.files(paths):
-            if isinstance(entry, Skipped):
-                _log_skipped(entry)
-            elif (result := work.take(entry)) is not None:
-                yield result
+        if not options.watch:
+            yield from work.take_all(walk.files(paths))
+            yield from work.delete_vanished(paths)
+            return
+        watch = Watch(walk=walk, paths=paths)
+        for number, look in enumerate(watch.looks()):
+            yield from work.take_all(look)
+            while work.unlucky:
+                watch.retry(work.unlucky.pop())
+            if watch.missed() or not number:
+                yield from work.delete_vanished(paths)
 
     def ingest_text(
         self,
@@ -75,55 +93,74 @@ class FileIngestor:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Work:
-    """What all files of one call have in common."""
+    """What all files of one call have in common; `unlucky` are those that failed by no fault of theirs."""
 
     options: IngestOptions
     library: Library
     engine: MemoryReader
     on_progress: ProgressObserver
+    unlucky: set[Path] = field(default_factory=set)
+
+    def take_all(self, entries: Iterable[Found | Skipped]) -> Iterator[IngestResult]:
+        """A result for each file; what they replaced leaves no trace."""
+        for entry in entries:
+            if isinstance(entry, Skipped):
+                _log_skipped(entry)
+            elif (result := self.take(entry)) is not None:
+                yield result
+        if not self.options.dry_run:
+            try:
+                self.library.tidy()
+            except (LibraryBusy, StorageFull) as problem:  # what was read is safe, and a later run tidies
+                logger.warning("not tidied: %s", problem)
+
+    def delete_vanished(self, paths: Sequence[Path]) -> Iterator[IngestResult]:
+        """Where the collection is to follow its files, delete documents whose files are gone from `paths`."""
+        if self.options.sync is not Sync.UPSERTS_AND_DELETE:
+            return
+        documents = self.library.documents(collection=self.options.collection)
+        for document in vanished(documents, paths, recursive=self.options.recursive):
+            started = time.perf_counter()
+            try:
+                if not self.options.dry_run:
+                    self.library.remove(document.id)
+            except HmtQaError as problem:
+                yield _failed(document.path, problem, started)
+            else:
+                yield _result(document.path, IngestStatus.DELETED, document, started)
 
     def take(self, found: Found) -> IngestResult | None:
         """Ingest one file; None where it was found in a folder and turns out to hold nothing readable."""
         started = time.perf_counter()
         source = SourceFile(path=shown(found.path), collection=self.options.collection, sha256="", size_bytes=0)
         try:
-            fingerprint = take_fingerprint(found.path)
-            source = SourceFile(
-                path=source.path,
-                collection=source.collection,
-                sha256=fingerprint.sha256,
-                size_bytes=fingerprint.size_bytes,
-            )
-            status, document, unread = self._ingest(found.path, source, fingerprint)
+            status, document, unread = self._ingest(found.path, source)
         except _FailedAndRecorded as failed:
-            return _failed(source, failed.problem, started)
-        except (UnsupportedFile, EmptyFile) as problem:
-            if not found.named:
+            return _failed(source.path, failed.problem, started)
+        except FileProblem as problem:
+            if not found.named and isinstance(problem, UnsupportedFile | EmptyFile):
                 _log_skipped(Skipped(found.path, problem.message))
                 return None
-            return self._report(source, problem, started)
-        except FileProblem as problem:
+            if isinstance(problem, FileMissing) and self._will_be_deleted(source):
+                return None
             return self._report(source, problem, started)
         except StorageFull:
             raise
         except HmtQaError as problem:
-            return _failed(source, problem, started)
-        return IngestResult(
-            path=source.path,
-            status=status,
-            document=document.id,
-            pages=document.pages,
-            tokens=document.tokens,
-            segments=document.segments,
-            seconds=time.perf_counter() - started,
-            error=unread,
-        )
+            if not isinstance(problem, JobCancelled):
+                self.unlucky.add(found.path)
+            return _failed(source.path, problem, started)
+        return _result(source.path, status, document, started, error=unread)
 
     def take_text(self, text: GivenText, name: str) -> Document:
         """Ingest a text that is no file."""
         source = text.source(path=name, collection=self.options.collection)
-        if (known := self._unchanged(source)) is not None:
-            return known
+        known = self.library.known(collection=source.collection, path=source.path)
+        if known is not None and (known.document.sha256, known.document.model_id) == (
+            source.sha256,
+            self.engine.model_id,
+        ):
+            return known.document
         reader = TextReader()
         adopted = self.library.adopt(source, reader=reader.name, model_id=self.engine.model_id, title=text.title)
         if adopted is not None:
@@ -134,14 +171,39 @@ class _Work:
             raise failed.problem from failed
         return document
 
-    def _unchanged(self, source: SourceFile) -> Document | None:
-        known = self.library.find(collection=source.collection, path=source.path)
-        same = known is not None and known.sha256 == source.sha256 and known.model_id == self.engine.model_id
-        return known if same else None
+    def _ingest(self, path: Path, source: SourceFile) -> tuple[IngestStatus, Document | None, str]:
+        stamp = stamp_of(path)
+        known = self.library.known(collection=source.collection, path=source.path)
+        mine = known if known is not None and known.document.model_id == self.engine.model_id else None
+        if mine is not None and mine.stamp == stamp:
+            return IngestStatus.UNCHANGED, mine.document, ""
+        now = take_fingerprint(path)
+        source = replace(source, sha256=now.sha256, size_bytes=now.size_bytes, stamp=now.stamp)
+        if mine is not None and mine.document.sha256 == source.sha256:
+            if now.stamp and not self.options.dry_run:
+                self.library.restamp(mine.document.id, now.stamp)
+            return IngestStatus.UNCHANGED, mine.document, ""
+        if (holder := self._holder(source)) is not None:
+            return IngestStatus.UNCHANGED, holder, ""
+        if self.options.dry_run:
+            return self._foreseen(source), known.document if known else None, ""
+        return self._open(path, source, now)
 
-    def _ingest(self, path: Path, source: SourceFile, fingerprint: Fingerprint) -> tuple[IngestStatus, Document, str]:
-        if (known := self._unchanged(source)) is not None:
-            return IngestStatus.UNCHANGED, known, ""
+    def _holder(self, source: SourceFile) -> Document | None:
+        if self.options.sync is not Sync.DUPLICATES_ONLY:
+            return None
+        return self.library.holder(collection=source.collection, sha256=source.sha256, model_id=self.engine.model_id)
+
+    def _foreseen(self, source: SourceFile) -> IngestStatus:
+        where = {"collection": source.collection, "path": source.path}
+        begun = self.library.unfinished(**where, sha256=source.sha256, model_id=self.engine.model_id)
+        return IngestStatus.RESUMED if begun else IngestStatus.INGESTED
+
+    def _will_be_deleted(self, source: SourceFile) -> bool:
+        follows = self.options.sync is Sync.UPSERTS_AND_DELETE
+        return follows and self.library.known(collection=source.collection, path=source.path) is not None
+
+    def _open(self, path: Path, source: SourceFile, fingerprint: Fingerprint) -> tuple[IngestStatus, Document, str]:
         reader = installed_readers().reader_for(path)
         # Opened before equal bytes are looked for: their memory is no way around a password, and the title is here.
         with opened(reader, path, self.options.password, self.options.limits) as text:
@@ -149,6 +211,7 @@ class _Work:
             if adopted is not None:
                 return IngestStatus.INGESTED, adopted, ""
             ingestion = self._begin(source, reader, text)
+            text.while_waiting = ingestion.raise_if_cancelled
             return self._read(path, text, ingestion, fingerprint)
 
     def _begin(self, source: SourceFile, reader: Reader, text: SourceText) -> Ingestion:
@@ -169,8 +232,8 @@ class _Work:
     ) -> tuple[IngestStatus, Document, str]:
         reading = Reading(path=path, text=text, ingestion=ingestion, engine=self.engine)
         try:
-            kept = reading.agreeing_segments()
-            for job in reading.remaining(kept):
+            resumed = reading.agreeing_segments()
+            for job in reading.remaining(reading.inherited_segments(resumed)):
                 self.on_progress(job)
             if fingerprint is not None:
                 require_unchanged(path, fingerprint)
@@ -184,16 +247,17 @@ class _Work:
             with suppress(LibraryProblem):
                 ingestion.interrupt()
             raise
-        return (IngestStatus.RESUMED if kept else IngestStatus.INGESTED), document, reading.unread
+        return (IngestStatus.RESUMED if resumed else IngestStatus.INGESTED), document, reading.unread
 
     def _report(self, source: SourceFile, problem: FileProblem, started: float) -> IngestResult:
         try:
-            self.library.report_failure(source, str(problem))
+            if not self.options.dry_run:
+                self.library.report_failure(source, str(problem))
         except StorageFull:
             raise
         except LibraryProblem as other:
             logger.warning("failure not recorded: %s (%s)", source.path, other)
-        return _failed(source, problem, started)
+        return _failed(source.path, problem, started)
 
 
 class _FailedAndRecorded(Exception):
@@ -204,10 +268,18 @@ class _FailedAndRecorded(Exception):
         self.problem = problem
 
 
-def _failed(source: SourceFile, problem: HmtQaError, started: float) -> IngestResult:
-    return IngestResult(
-        path=source.path, status=IngestStatus.FAILED, seconds=time.perf_counter() - started, error=str(problem)
-    )
+def _failed(path: str, problem: HmtQaError, started: float) -> IngestResult:
+    status = IngestStatus.CANCELLED if isinstance(problem, JobCancelled) else IngestStatus.FAILED
+    return _result(path, status, None, started, error=str(problem))
+
+
+def _result(
+    path: str, status: IngestStatus, document: Document | None, started: float, *, error: str = ""
+) -> IngestResult:
+    counts = {name: getattr(document, name) for name in ("pages", "tokens", "segments")} if document else {}
+    seconds = time.perf_counter() - started
+    identity = document.id if document else ""
+    return IngestResult(path=path, status=status, document=identity, seconds=seconds, error=error, **counts)
 
 
 def _log_skipped(entry: Skipped) -> None:

@@ -48,9 +48,35 @@ class Reading:
             begun = {number: began for number, began in begun.items() if number >= segment.page_last}
         if agreeing == len(committed):
             return agreeing
-        kept = min(agreeing, page_began)
+        kept = self._whole_groups(min(agreeing, page_began))
         self.ingestion.truncate(kept)
         return kept
+
+    def inherited_segments(self, committed: int) -> int:
+        """How many segments can stay after those that also the memory to be replaced begins with have been taken over.
+
+        Only whole groups of what the model reads together: the rest of a group decides about the last bits of its rows.
+        """
+        if not self.ingestion.replaces:
+            return committed
+        state, agreeing, pages = self.engine.first_state_id(), 0, 0
+        whole = (0, 0)
+        for paged in self._segments(PagesSeen(self.path)):
+            state = self.engine.next_state_id(state, paged.segment.token_ids)
+            if not self.ingestion.agrees(paged.segment, state_id=state, pages=paged.pages):
+                break
+            agreeing, pages = agreeing + 1, pages + len(paged.pages)
+            if agreeing == self._whole_groups(agreeing):
+                whole = agreeing, pages
+        else:
+            if agreeing == self.ingestion.replaces:  # the bytes differ, what they say does not
+                whole = agreeing, pages
+        if whole[0] > committed:
+            self.ingestion.inherit(segments=whole[0], pages=whole[1])
+        return len(self.ingestion.committed_state_ids)
+
+    def _whole_groups(self, segments: int) -> int:
+        return segments - segments % self.engine.read_together
 
     def remaining(self, committed: int) -> Iterator[Job]:
         """Read and commit every segment from number `committed` on, yielding the stored counters after each.
@@ -81,4 +107,11 @@ class Reading:
             yield paged.segment
 
     def _segments(self, seen: PagesSeen) -> Iterator[PagedSegment]:
-        return segment_pages(seen.passing(self.text), encode=self.engine.encode, length=self.engine.segment_length)
+        pages = self._until_cancelled(seen.passing(self.text))
+        return segment_pages(pages, encode=self.engine.encode, length=self.engine.segment_length)
+
+    def _until_cancelled(self, pages: Iterator[Page]) -> Iterator[Page]:
+        """Between two commits may lie many pages: those that are only compared, and those without text."""
+        for page in pages:
+            self.ingestion.raise_if_cancelled()
+            yield page

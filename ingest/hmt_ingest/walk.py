@@ -11,6 +11,7 @@ from pathspec import GitIgnoreSpec
 
 from hmt_ingest.gitfolders import missing_submodules
 from hmt_ingest.gitrules import IgnoreRules, rules_above
+from hmt_ingest.naming import on_disk
 from hmt_ingest.suitability import Suitability
 
 _NEVER_ENTERED = frozenset(".git .hg .svn .bzr _darcs .jj node_modules __pycache__ .venv".split())
@@ -48,7 +49,7 @@ class Walk:
         """Each file once: a given one always, those of a given folder sorted by name and never through links."""
         seen: set[Path] = set()
         for given in paths:
-            root = Path(os.path.realpath(given))
+            root = Path(os.path.realpath(on_disk(given)))
             entries = self._below(root) if root.is_dir() else iter((Found(root, named=True),))
             for entry in entries:
                 if isinstance(entry, Skipped):

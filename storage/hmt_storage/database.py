@@ -34,6 +34,7 @@ class Database:
     def __init__(self, url: str) -> None:
         address = _address(url)
         self.place = str(address.database)
+        self.closed = False
         with library_errors(self.place):
             self._readers = create_engine(address)
             self._writers = self._readers.execution_options(writes=True)
@@ -62,6 +63,7 @@ class Database:
 
     def close(self) -> None:
         """Close the pooled connections; the last one of all processes also removes the log."""
+        self.closed = True
         self._readers.dispose()
 
 

@@ -7,10 +7,11 @@ import re
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from sqlalchemy import Connection, Row, Select, delete, exists, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, bindparam, delete, exists, insert, select, update
 
 from hmt_qa.errors import UnknownDocument
-from hmt_qa.types import Document
+from hmt_qa.types import Document, KnownFile
+from hmt_storage.keyword import note_deletion
 from hmt_storage.tables import DocumentRecord as D
 from hmt_storage.tables import JobRecord, MemoryRecord
 from hmt_storage.tables import MemoryRecord as M
@@ -67,12 +68,28 @@ def as_document(row: Row[*tuple[object, ...]]) -> Document:
     return Document(**fields)
 
 
+# Asked for each file of a folder: built once.
+_KNOWN = documents_query().add_columns(D.stamp).where(D.id == bindparam("identity"))
+
+
+def known(connection: Connection, identity: str) -> KnownFile | None:
+    """The document with exactly this id and its file's stamp, if any."""
+    row = connection.execute(_KNOWN, {"identity": identity}).one_or_none()
+    if row is None:
+        return None
+    fields = dict(row._mapping)
+    stamp, added_at = fields.pop("stamp"), datetime.fromtimestamp(fields.pop("added_at"), UTC)
+    return KnownFile(document=Document(**fields, added_at=added_at), stamp=stamp)
+
+
 def load(connection: Connection, identity: str) -> Document:
     """The document with exactly this id."""
     return as_document(connection.execute(documents_query().where(D.id == identity)).one())
 
 
-def point(connection: Connection, location: Location, *, title: str, memory_id: int, now: float) -> str:
+def point(
+    connection: Connection, location: Location, *, title: str, memory_id: int, now: float, stamp: str = ""
+) -> str:
     """Let this location be answered from `memory_id`, made or replaced; returns the document's id.
 
     A title that the user gave stays. The memory answered from until now goes when no other document uses it.
@@ -89,10 +106,11 @@ def point(connection: Connection, location: Location, *, title: str, memory_id: 
                 renamed=False,
                 memory_id=memory_id,
                 added_at=now,
+                stamp=stamp,
             )
         )
         return identity
-    changes = {"memory_id": memory_id} if old.renamed else {"memory_id": memory_id, "title": title}
+    changes = {"memory_id": memory_id, "stamp": stamp} | ({} if old.renamed else {"title": title})
     connection.execute(update(D).where(D.id == identity).values(changes))
     drop_if_unused(connection, old.memory_id)
     return identity
@@ -102,4 +120,10 @@ def drop_if_unused(connection: Connection, memory_id: int) -> None:
     """Delete a memory and all it holds, unless a document reads it or, while it is incomplete, a job writes it."""
     read = exists().where(D.memory_id == M.id)
     written = ~M.complete & exists().where(JobRecord.memory_id == M.id)
-    connection.execute(delete(MemoryRecord).where(M.id == memory_id, ~(read | written)))
+    drop_memory(connection, memory_id, ~(read | written))
+
+
+def drop_memory(connection: Connection, memory_id: int, *conditions: ColumnElement[bool]) -> None:
+    """Delete a memory and all it holds, where `conditions` are met."""
+    if connection.execute(delete(MemoryRecord).where(M.id == memory_id, *conditions)).rowcount:
+        note_deletion(connection)

@@ -43,6 +43,17 @@ def compact(connection: Connection) -> None:
     FTS5's own secure-delete needs SQLite 3.42, and older ones cannot read an index that has used it.
     """
     connection.execute(text("INSERT INTO segment_words(segment_words) VALUES ('optimize')"))
+    connection.exec_driver_sql("PRAGMA user_version = 0")
+
+
+def note_deletion(connection: Connection) -> None:
+    """Remember, in the transaction that deletes, that the index is to be compacted."""
+    connection.exec_driver_sql("PRAGMA user_version = 1")
+
+
+def is_compact(connection: Connection) -> bool:
+    """Whether nothing was deleted since it was compacted."""
+    return connection.exec_driver_sql("PRAGMA user_version").scalar() == 0
 
 
 def _expression(asked_for: Sequence[str], memories: Sequence[int]) -> str:

@@ -12,14 +12,28 @@ from typing import cast
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.engine import URL
 
-from hmt_qa.types import Document, Hit, Job, JobState, PageSpan, Place, SourceFile, StoredMemory, StoredSegment, TextBox
+from hmt_qa.types import (
+    Document,
+    Hit,
+    Job,
+    JobState,
+    KnownFile,
+    PageSpan,
+    Place,
+    SourceFile,
+    StoredMemory,
+    StoredSegment,
+    TextBox,
+)
 from hmt_storage import documents, jobs, keyword, reading
 from hmt_storage.chats import SqlChats
 from hmt_storage.database import Database, make_home
 from hmt_storage.ingestion import SqlIngestion
 from hmt_storage.packing import printable, row_bytes
+from hmt_storage.progress import committed
 from hmt_storage.schema import bring_to_head
 from hmt_storage.tables import DocumentRecord as D
+from hmt_storage.tables import JobRecord as J
 from hmt_storage.tables import MemoryRecord as M
 from hmt_storage.tables import MetadataRecord
 
@@ -64,12 +78,40 @@ class SqlLibrary:
         with self._database.read() as connection:
             return documents.load(connection, documents.resolve(connection, document_id).id)
 
-    def find(self, *, collection: str, path: str) -> Document | None:
-        """The document of this path in this collection, if any."""
+    def known(self, *, collection: str, path: str) -> KnownFile | None:
+        """The document of this path in this collection with its stamp, if any."""
         identity = documents.document_id(documents.Location(printable(collection), printable(path)))
         with self._database.read() as connection:
-            row = connection.execute(documents.documents_query().where(D.id == identity)).one_or_none()
+            return documents.known(connection, identity)
+
+    def holder(self, *, collection: str, sha256: str, model_id: str) -> Document | None:
+        """The oldest document of this collection with these bytes that this model read, if any."""
+        same = (D.collection == printable(collection)) & (M.sha256 == sha256) & (M.model_id == model_id)
+        with self._database.read() as connection:
+            row = connection.execute(documents.documents_query().where(same).limit(1)).one_or_none()
             return documents.as_document(row) if row else None
+
+    def restamp(self, document_id: str, stamp: str) -> None:
+        """Remember another stamp for the same bytes."""
+        with self._database.write() as connection:
+            connection.execute(update(D).where(D.id == document_id).values(stamp=stamp))
+
+    def unfinished(self, *, collection: str, path: str, sha256: str, model_id: str) -> bool:
+        """Whether an interrupted ingestion of these bytes at this path has committed segments to go on from."""
+        here = (J.collection == printable(collection)) & (J.path == printable(path)) & J.state.in_(jobs.OPEN)
+        begun = (M.sha256 == sha256) & (M.model_id == model_id) & (M.segments > 0)
+        with self._database.read() as connection:
+            query = select(J.id).join(M, M.id == J.memory_id).where(here, begun)
+            return connection.execute(query.limit(1)).scalar() is not None
+
+    def tidy(self) -> None:
+        """Overwrite what replaced and given up memories left in index and log; quick where there is nothing."""
+        with self._database.read() as connection:
+            if keyword.is_compact(connection):
+                return
+        with self._database.write() as connection:
+            keyword.compact(connection)
+        self._database.flush_log()
 
     def rename(self, document_id: str, title: str) -> Document:
         """Give a document another title, which stays when its file is read again."""
@@ -182,7 +224,7 @@ class SqlLibrary:
             memory = connection.execute(unfinished).one_or_none()
             jobs.refuse_if_running(connection, location, memory_id=memory.id if memory else 0)
             if memory and (memory.segments == 0 or (memory.dtype, memory.hidden) != (dtype, hidden)):
-                connection.execute(delete(M).where(M.id == memory.id))
+                documents.drop_memory(connection, memory.id)
                 memory = None
             if memory is None:
                 connection.execute(insert(M).values(**fresh, media_type=media_type))
@@ -196,9 +238,11 @@ class SqlLibrary:
                 title=printable(title),
                 memory_id=memory.id,
                 pages_total=pages_total,
-                done=jobs.Counters(pages=memory.pages, segments=memory.segments, tokens=memory.tokens),
+                done=committed(connection, memory.id),
             )
-            return SqlIngestion(self._database, connection, source, claimed)
+            ingestion = SqlIngestion(self._database, connection, source, claimed)
+        ingestion.keep_alive()
+        return ingestion
 
     def adopt(self, source: SourceFile, *, reader: str, model_id: str, title: str) -> Document | None:
         """Point `source` at a complete memory of the same bytes by the same reader and model, if one is stored."""
@@ -212,15 +256,47 @@ class SqlLibrary:
                 return None
             jobs.refuse_if_running(connection, location)
             identity = documents.point(
-                connection, location, title=printable(title), memory_id=memory_id, now=time.time()
+                connection,
+                location,
+                title=printable(title),
+                memory_id=memory_id,
+                now=time.time(),
+                stamp=source.stamp,
             )
             jobs.forget(connection, location, states=jobs.OPEN)
             return documents.load(connection, identity)
 
-    def jobs(self, *, limit: int = 100) -> Sequence[Job]:
+    def jobs(self, *, limit: int | None = 100) -> Sequence[Job]:
         """The latest ingestion of each path, newest first; one whose process died shows as interrupted."""
         with self._database.read() as connection:
             return jobs.newest(connection, limit=limit)
+
+    def job(self, job_id: int) -> Job:
+        """One ingestion; raises `UnknownJob`."""
+        with self._database.read() as connection:
+            return jobs.load(connection, job_id)
+
+    def cancel(self, job_id: int) -> Job:
+        """Have an ingestion stop at its next segment, whoever owns it; what it committed is kept.
+
+        Returns the job as it is now: still running, with `cancel_requested`, where its owner lives.
+        Raises `UnknownJob` and `JobEnded`.
+        """
+        with self._database.write() as connection:
+            jobs.cancel(connection, job_id)
+            return jobs.load(connection, job_id)
+
+    def discard(self, job_id: int) -> Job:
+        """Delete an ingestion that nobody works on and what it committed, on disk too; returns what it was.
+
+        A document of the same path stays. Raises `UnknownJob` and `AlreadyIngesting`.
+        """
+        with self._database.write() as connection:
+            job = jobs.load(connection, job_id)
+            jobs.discard(connection, job_id)
+            keyword.compact(connection)
+        self._database.flush_log()
+        return job
 
     def report_failure(self, source: SourceFile, error: str) -> Job:
         """Record an input that failed before it could begin (unreadable, encrypted), for whoever observes jobs."""

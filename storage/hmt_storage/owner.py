@@ -8,7 +8,7 @@ from pathlib import Path
 from uuid import uuid4
 
 LEASE_SECONDS = 60.0
-"""How long an owner that cannot be looked up (on another host) counts as alive after its last commit."""
+"""How long an owner that cannot be looked up (on another host) counts as alive after its last heartbeat."""
 
 _held: set[str] = set()
 
@@ -16,6 +16,7 @@ _held: set[str] = set()
 def take() -> str:
     """A new owner in this process: `host:pid:start:mark`, where the mark tells it from others in the same process.
 
+    The host's name comes with its space of process numbers, because containers may share the one and not the other.
     The process's start time tells it from a later process that was given the same number.
     """
     owner = f"{_this_process()}:{uuid4().hex[:8]}"
@@ -31,10 +32,10 @@ def release(owner: str) -> None:
 def describe(owner: str) -> str:
     """The owner for people."""
     host, pid, *_ = owner.rsplit(":", 3)
-    return f"process {pid} on {host}"
+    return f"process {pid} on {host.partition('/')[0]}"
 
 
-def is_alive(owner: str, *, seconds_silent: float) -> bool:
+def is_alive(owner: str, *, lease_left: float) -> bool:
     """Whether `owner` may still be at work. A process of this host is looked up; another has a lease to renew."""
     if not owner:
         return False
@@ -42,13 +43,21 @@ def is_alive(owner: str, *, seconds_silent: float) -> bool:
     if process == _this_process():
         return owner in _held
     host, pid, started = process.rsplit(":", 2)
-    if host == socket.gethostname() and started:
+    if host == _this_host() and started:
         return _started(int(pid)) == started
-    return seconds_silent < LEASE_SECONDS
+    return lease_left > 0
 
 
 def _this_process() -> str:
-    return f"{socket.gethostname()}:{os.getpid()}:{_started(os.getpid())}"
+    return f"{_this_host()}:{os.getpid()}:{_started(os.getpid())}"
+
+
+def _this_host() -> str:
+    try:
+        numbers = Path("/proc/self/ns/pid").readlink().name
+    except OSError:  # no /proc: then processes cannot be looked up either
+        numbers = ""
+    return f"{socket.gethostname()}/{numbers.replace(':', '')}"
 
 
 def _started(pid: int) -> str:

@@ -7,7 +7,7 @@ Times are Unix seconds. The full-text table over `segments` is SQLite's own: see
 
 from __future__ import annotations
 
-from sqlalchemy import ForeignKey, Index, LargeBinary, MetaData, String, UniqueConstraint, text
+from sqlalchemy import ForeignKey, Index, LargeBinary, MetaData, String, UniqueConstraint, false, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 _NAMES = {
@@ -107,7 +107,10 @@ class RowRecord(Base):
 
 
 class DocumentRecord(Base):
-    """A path and the complete memory it is answered from. `renamed`: the title is the user's and outlives a re-read."""
+    """A path and the complete memory it is answered from. `renamed`: the title is the user's and outlives a re-read.
+
+    `stamp`: the file's cheap signs when its bytes were hashed, as ingestion wrote them; empty where they prove nothing.
+    """
 
     __tablename__ = "documents"
     __table_args__ = (UniqueConstraint("collection", "path"),)
@@ -119,6 +122,7 @@ class DocumentRecord(Base):
     renamed: Mapped[bool]
     memory_id: Mapped[int] = mapped_column(ForeignKey("memories.id"), index=True)
     added_at: Mapped[float]
+    stamp: Mapped[str] = mapped_column(server_default=text("''"))
 
 
 class MetadataRecord(Base):
@@ -178,7 +182,8 @@ class JobRecord(Base):
     """The latest ingestion of a path. `memory_id` is set while its memory is incomplete.
 
     `run` counts how often the job was taken up: it is the fencing token that stops an owner that was presumed dead.
-    The `run_` columns say when the present run began and at which token, for its speed.
+    The `run_` columns say when the present run began and at which token, for its speed. `page_share` is how much has
+    been read of the page after `pages_done`. An owner on another host counts as alive until `lease_expires_at`.
     """
 
     __tablename__ = "jobs"
@@ -203,3 +208,8 @@ class JobRecord(Base):
     started_at: Mapped[float]
     updated_at: Mapped[float]
     error: Mapped[str] = mapped_column(default="")
+    page_share: Mapped[float] = mapped_column(server_default=text("0"))
+    tokens_total: Mapped[int] = mapped_column(server_default=text("0"))
+    heartbeat_at: Mapped[float] = mapped_column(server_default=text("0"))
+    lease_expires_at: Mapped[float] = mapped_column(server_default=text("0"))
+    cancel_requested: Mapped[bool] = mapped_column(server_default=false())

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from hmt_qa.errors import AlreadyIngesting
-from hmt_qa.types import Document, EncodedText, Job, JobState, Page, Segment, SourceFile
+from hmt_qa.errors import AlreadyIngesting, JobCancelled, LibraryBusy
+from hmt_qa.types import Document, EncodedText, Job, JobState, KnownFile, Page, Segment, SourceFile
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 _PIECES = re.compile(r"\S{1,4}")
@@ -23,6 +23,7 @@ class HashEngine:
     dtype = "float32"
     setting = "cpu float32 hashes"
     recall_window = 3
+    read_together = 4
 
     def __init__(self, segment_length: int = 5) -> None:
         self.segment_length = segment_length
@@ -70,11 +71,33 @@ class FakeLibrary:
         self.pending: dict[tuple[str, str], Memory] = {}
         self.owned: set[tuple[str, str]] = set()
         self.failures: dict[str, str] = {}
+        self.cancelled: set[str] = set()
+        self.stamps: dict[str, str] = {}
+        self.tidied = 0
+        self.tidying_fails = False
         self.fail_after: int | None = None
         self.failure: BaseException = KeyboardInterrupt()
 
-    def find(self, *, collection: str, path: str) -> Document | None:
-        return self.stored.get((collection, path))
+    def known(self, *, collection: str, path: str) -> KnownFile | None:
+        document = self.stored.get((collection, path))
+        return KnownFile(document=document, stamp=self.stamps.get(document.id, "")) if document else None
+
+    def holder(self, *, collection: str, sha256: str, model_id: str) -> Document | None:
+        same = (
+            d for d in self.stored.values() if (d.collection, d.sha256, d.model_id) == (collection, sha256, model_id)
+        )
+        return next(same, None)
+
+    def restamp(self, document_id: str, stamp: str) -> None:
+        self.stamps[document_id] = stamp
+
+    def unfinished(self, *, collection: str, path: str, **_: object) -> bool:
+        return bool(self.pending.get((collection, path), Memory()).rows)
+
+    def tidy(self) -> None:
+        self.tidied += 1
+        if self.tidying_fails:
+            raise LibraryBusy("The database is locked.")
 
     def adopt(self, source: SourceFile, *, reader: str, model_id: str, title: str) -> Document | None:
         for document in list(self.stored.values()):
@@ -113,6 +136,7 @@ class FakeLibrary:
         )
         self.stored[source.collection, source.path] = document
         self.memories[document.id] = memory
+        self.stamps[document.id] = source.stamp
         return document
 
     def memory_of(self, path: object, collection: str = "default") -> Memory:
@@ -126,6 +150,9 @@ class FakeIngestion:
 
     def __init__(self, library, source, memory, *, title, media_type, pages_total, model_id) -> None:
         self.library, self.source, self.memory = library, source, memory
+        known = library.stored.get((source.collection, source.path))
+        same = known is not None and known.model_id == model_id
+        self.old = library.memories[known.id] if same else Memory()
         self.title, self.media_type, self.pages_total, self.model_id = title, media_type, pages_total, model_id
 
     @property
@@ -162,6 +189,23 @@ class FakeIngestion:
 
     def interrupt(self) -> None:
         self._release(keep=True)
+
+    def raise_if_cancelled(self) -> None:
+        if self.source.path in self.library.cancelled:
+            raise JobCancelled("Somebody cancelled it.", subject=self.source.path)
+
+    @property
+    def replaces(self) -> int:
+        return len(self.old.segments)
+
+    def agrees(self, segment: Segment, *, state_id: str, pages: Sequence[Page]) -> bool:
+        stored = zip(self.old.segments, self.old.state_ids, self.old.pages, strict=True)
+        return (segment, state_id, list(pages)) in list(stored)[segment.number : segment.number + 1]
+
+    def inherit(self, *, segments: int, pages: int) -> None:
+        for name in ("rows", "state_ids", "segments", "pages"):
+            setattr(self.memory, name, getattr(self.old, name)[:segments])
+        assert sum(map(len, self.memory.pages)) == pages
 
     def _release(self, *, keep: bool) -> None:
         key = (self.source.collection, self.source.path)

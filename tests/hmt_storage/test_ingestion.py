@@ -39,9 +39,9 @@ def test_commit_tells_the_progress(library, sample):
     ingestion = written.begin(library)
     job = ingestion.commit(written.segments[0], memory_row=b"1" * 16, state_id="s", pages=written.pages[:1])
     assert (job.id, job.state) == (ingestion.job_id, JobState.RUNNING)
-    assert (job.pages_done, job.pages_total, job.segments_done, job.tokens_done) == (1, 2, 1, 2)
+    assert (job.pages_done, job.pages_total, job.segments_done, job.tokens_done) == (0, 2, 1, 2)
     assert job.tokens_per_second > 0
-    assert job.fraction == 0.5
+    assert job.fraction == 0.25  # half of the first page of two
     assert library.jobs() == [job]
     written.commit(ingestion, written.segments[1:])
     document = ingestion.finish()
@@ -233,11 +233,11 @@ def test_an_owner_on_another_host_has_a_lease(library, whale, tmp_path):
     ingestion = whale.begin(library)
     whale.commit(ingestion, whale.segments[:2])
     with sqlite3.connect(tmp_path / "library.db") as connection:
-        connection.execute("UPDATE jobs SET owner = 'elsewhere:1:99:mark', updated_at = updated_at - 50")
+        connection.execute("UPDATE jobs SET owner = 'elsewhere:1:99:mark'")
     with pytest.raises(AlreadyIngesting, match="elsewhere"):
         whale.begin(library)
     with connection:
-        connection.execute("UPDATE jobs SET updated_at = updated_at - 11")
+        connection.execute("UPDATE jobs SET lease_expires_at = lease_expires_at - 61")
     connection.close()
     assert library.jobs()[0].state is JobState.INTERRUPTED
     later = whale.begin(library)
@@ -258,7 +258,7 @@ def test_memory_taken_over_by_another_path_is_closed_to_the_first(library, whale
     first = whale.begin(library)
     whale.commit(first, whale.segments[:2])
     with sqlite3.connect(tmp_path / "library.db") as connection:
-        connection.execute("UPDATE jobs SET owner = 'elsewhere:1:99:mark', updated_at = 0")
+        connection.execute("UPDATE jobs SET owner = 'elsewhere:1:99:mark', lease_expires_at = 0")
     connection.close()
     copy = sample(*(page.text for page in whale.pages), path="/copy")
     second = copy.begin(library)

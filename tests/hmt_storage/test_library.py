@@ -35,7 +35,7 @@ def test_a_finished_document_shows_what_was_read(library, whale):
     document = whale.ingest(library)
     assert library.document(document.id) == document
     assert library.documents() == [document]
-    assert library.find(collection="default", path="/files/whale.txt") == document
+    assert library.known(collection="default", path="/files/whale.txt").document == document
     assert (document.title, document.media_type, document.model_id) == ("whale.txt", "text/plain", "model-1")
     assert (document.sha256, document.size_bytes) == (whale.source.sha256, whale.source.size_bytes)
     assert (document.pages, document.characters, document.tokens) == (4, len(whale.text), len(whale.text))
@@ -47,7 +47,7 @@ def test_an_unfinished_document_is_not_there_yet(library, whale):
     ingestion = whale.begin(library)
     whale.commit(ingestion, whale.segments)
     assert library.documents() == []
-    assert library.find(collection="default", path="/files/whale.txt") is None
+    assert library.known(collection="default", path="/files/whale.txt") is None
 
 
 def test_documents_come_oldest_first_and_by_collection(library, sample):
@@ -182,7 +182,7 @@ def test_any_unknown_id_is_an_unknown_document(library, whale, asked):
 def test_paths_that_are_no_unicode_are_two_documents_and_can_be_printed(library, sample):
     documents = [sample("text\n", path=path).ingest(library) for path in ("/caf\udce8.txt", "/caf\udce9.txt")]
     assert documents[0].id != documents[1].id
-    assert library.find(collection="default", path="/caf\udce9.txt") == documents[1]
+    assert library.known(collection="default", path="/caf\udce9.txt").document == documents[1]
     documents[1].path.encode()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from dataclasses import replace
 
 import pytest
 
@@ -115,3 +116,67 @@ def test_removal_also_drops_what_an_interrupted_reread_had_committed(library, sa
     ingestion.interrupt()
     library.remove(document.id)
     assert {table: rows_in(table) for table in TABLES} == dict.fromkeys(TABLES, 0)
+
+
+@pytest.mark.parametrize("ending", ["replaced", "adopted", "failed", "shortened", "superseded"])
+def test_what_a_document_no_longer_says_is_in_no_file_after_tidying(tmp_path, sample, ending):
+    library = SqlLibrary.open(tmp_path)
+    ordinary = sample("".join(f"ordinary words {number}\n" for number in range(300)), path="/kept")
+    kept = ordinary.ingest(library)
+    canary = "zyxqwcanary"
+    secret = sample(
+        "".join(f"{canary} {canary}{number} whispered\n" for number in range(300)), length=100, path="/file"
+    )
+    if ending in {"failed", "shortened"}:
+        ingestion = secret.begin(library)
+        secret.commit(ingestion, secret.segments[:40])
+    else:
+        secret.ingest(library)
+    if ending == "replaced":
+        sample("other words\n", path="/file").ingest(library)
+    elif ending == "adopted":
+        now = sample(*(page.text for page in ordinary.pages), path="/file").source
+        library.adopt(now, reader="text", model_id="model-1", title="file")
+    elif ending == "failed":
+        ingestion.fail("page 9 is broken")
+    elif ending == "shortened":
+        ingestion.truncate(0)
+    else:  # read anew, as after an update of its reader
+        ingestion = secret.begin(library)
+        for segment in secret.segments:
+            text = "x" * len(segment.text)
+            ingestion.commit(
+                replace(segment, text=text), memory_row=b"n" * 16, state_id="n", pages=secret.pages_of(segment)
+            )
+        ingestion.finish()
+    library.tidy()
+    for _ in range(2):
+        after = bytes_on_disk(tmp_path)
+        row = secret.row(secret.segments[0])
+        assert not [word for word in (canary.encode(), canary[4:].encode(), b"whisper", row) if word in after]
+        library.close()
+    library = SqlLibrary.open(tmp_path)
+    assert library.keyword_search("ordinary", documents=[kept.id], top=1) != []
+    check_index(tmp_path)
+    library.close()
+
+
+def test_tidying_writes_only_where_something_was_deleted(library, whale, tmp_path):
+    whale.ingest(library)
+    library.tidy()
+    before = bytes_on_disk(tmp_path)
+    library.tidy()
+    assert bytes_on_disk(tmp_path) == before
+
+
+def test_a_deletion_that_was_killed_before_it_was_tidied_is_tidied_later(tmp_path, sample):
+    library = SqlLibrary.open(tmp_path)
+    sample("ordinary words\n", path="/kept").ingest(library)
+    sample("".join(f"a zyxqwcanary{number} sings\n" for number in range(300)), length=100).ingest(library)
+    sample("nothing sings\n").ingest(library)
+    library.close()
+    assert b"canary" in bytes_on_disk(tmp_path)
+    library = SqlLibrary.open(tmp_path)
+    library.tidy()
+    assert b"canary" not in bytes_on_disk(tmp_path)
+    library.close()

@@ -255,8 +255,12 @@ def test_interrupted_it_exits_with_130_and_keeps_what_was_read(long_log: Path, t
     assert committed(tmp_path) >= 2
 
 
-def ingesting(path: Path, home: Path) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "hmt_ui", "ingest", str(path), "--home", str(home), "--json"]
+def ingesting(path: Path, home: Path, *options: str) -> subprocess.Popen[str]:
+    return started("ingest", str(path), "--home", str(home), "--json", *options)
+
+
+def started(*arguments: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "hmt_ui", *arguments]
     return subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"}
     )

@@ -7,17 +7,16 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
 import sys
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from hmt_qa.errors import HmtQaError
-from hmt_qa.types import IngestOptions, IngestStatus, Mode, Ranking
-from hmt_ui import printing
+from hmt_qa.types import IngestOptions, Mode, Ranking, Sync
+from hmt_ui import job_commands, printing
+from hmt_ui.options import Attention, Device, Dtype, Home, Json, Model, Password
 
 if TYPE_CHECKING:
     from hmt_qa.app import DocumentQA
@@ -37,13 +36,8 @@ app = typer.Typer(
 )
 config = typer.Typer(help="Look at the configuration.", no_args_is_help=True)
 app.add_typer(config, name="config")
+job_commands.register(app)
 
-Home = Annotated[Path | None, typer.Option("--home", metavar="DIR", help="The one data directory [env: HMT_QA_HOME].")]
-Json = Annotated[bool, typer.Option("--json", help="JSON Lines on stdout, nothing else.")]
-Model = Annotated[Path | None, typer.Option("--model", metavar="DIR", help="A checkpoint's folder.")]
-Device = Annotated[str | None, typer.Option("--device", help="auto, cpu, cuda or cuda:N.")]
-Dtype = Annotated[str | None, typer.Option("--dtype", help="auto, float32 or bfloat16.")]
-Attention = Annotated[str | None, typer.Option("--attention", help="auto, sdpa, eager or flash_attention_2.")]
 Reader = Annotated[
     str | None, typer.Option("--reader", help="Who writes: hf:FOLDER, openai:MODEL; the memory's own model by default.")
 ]
@@ -67,7 +61,15 @@ def ingest(
     recursive: Annotated[bool, typer.Option(help="Go into sub-folders.")] = True,
     include: Annotated[list[str] | None, typer.Option(metavar="GLOB", help="Only these; repeatable.")] = None,
     exclude: Annotated[list[str] | None, typer.Option(metavar="GLOB", help="Not these; repeatable.")] = None,
-    password: Annotated[str | None, typer.Option(help="Of encrypted PDFs.", envvar="HMT_QA_PASSWORD")] = None,
+    password: Password = None,
+    sync: Annotated[
+        Sync,
+        typer.Option(help="Read new and changed files; or only bytes that are new; or also delete vanished files."),
+    ] = Sync.UPSERTS,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would happen to each file; write nothing.")] = (
+        False
+    ),
+    watch: Annotated[bool, typer.Option("--watch", help="Go on with files as they appear and change.")] = False,
     home: Home = None,
     model: Model = None,
     device: Device = None,
@@ -76,8 +78,10 @@ def ingest(
     as_json: Json = False,
 ) -> None:
     """Read documents into memory. Killed or interrupted, run it again: it goes on where it stopped."""
-    from hmt_ui.progress import IngestProgress
+    from hmt_ui.ingesting import report
 
+    if watch and dry_run:
+        raise typer.BadParameter("--watch goes on for ever: it has no dry run.")
     options = IngestOptions(
         collection=collection,
         recursive=recursive,
@@ -85,20 +89,16 @@ def ingest(
         exclude=tuple(exclude or ()),
         password=password,
         limits=_settings(home=home).limits,
+        sync=sync,
+        dry_run=dry_run,
+        watch=watch,
     )
-    failed = False
-    signal.signal(signal.SIGTERM, _interrupt)
-    with _open(home=home, model=model, device=device, dtype=dtype, attention=attention) as qa, IngestProgress() as bar:
-        try:
-            for result in qa.ingest(paths, options=options, on_progress=bar.show):
-                bar.end(result.path)
-                printing.ingested(result, as_json=as_json)
-                failed = failed or result.status is IngestStatus.FAILED
-        except KeyboardInterrupt:
-            print("hmt-qa: interrupted; run the same command again to go on.", file=sys.stderr)
-            raise typer.Exit(INTERRUPTED) from None
-    if failed:
-        raise typer.Exit(1)
+    with _open(home=home, model=model, device=device, dtype=dtype, attention=attention) as qa:
+        code = report(
+            lambda show: qa.ingest(paths, options=options, on_progress=show), as_json=as_json, dry_run=dry_run
+        )
+    if code:
+        raise typer.Exit(code)
 
 
 @app.command()
@@ -219,13 +219,6 @@ def rename(
 
 
 @app.command()
-def jobs(home: Home = None, as_json: Json = False) -> None:
-    """List ingestions, newest first, those of other processes too."""
-    with _open(home=home) as qa:
-        printing.jobs(qa.jobs(), as_json=as_json)
-
-
-@app.command()
 def doctor(
     home: Home = None,
     model: Model = None,
@@ -330,8 +323,3 @@ def _open(**flags: Any) -> DocumentQA:
     from hmt_ui.compose import open_qa
 
     return open_qa(_settings(**flags))
-
-
-def _interrupt(signal_number: int, frame: FrameType | None) -> None:
-    """`docker stop` and job schedulers send SIGTERM: leave as on Ctrl-C, with everything committed kept."""
-    raise KeyboardInterrupt

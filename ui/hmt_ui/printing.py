@@ -17,6 +17,7 @@ from hmt_qa.types import (
     IngestResult,
     IngestStatus,
     Job,
+    JobState,
     SearchResult,
     Turn,
 )
@@ -27,13 +28,18 @@ def line(record: Mapping[str, Any]) -> None:
     print(json.dumps(record, ensure_ascii=False, default=str), flush=True)
 
 
-def ingested(result: IngestResult, *, as_json: bool) -> None:
-    """One input's fate."""
+def ingested(result: IngestResult, *, as_json: bool, dry_run: bool = False) -> None:
+    """One input's fate, or in a dry run what it would be."""
     if as_json:
         keys = ("document", "path", "status", "pages", "tokens", "segments", "seconds", "error")
         line({key: getattr(result, key) for key in keys})
-    elif result.status is IngestStatus.FAILED:
-        print(f"failed     {printable(result.path)}: {printable(result.error)}", file=sys.stderr)
+    elif result.status in {IngestStatus.FAILED, IngestStatus.CANCELLED}:
+        print(f"{result.status:10} {printable(result.path)}: {printable(result.error)}", file=sys.stderr)
+    elif dry_run:
+        foreseen = (
+            f"{result.status} again" if result.status is IngestStatus.INGESTED and result.document else result.status
+        )
+        print(f"would be {foreseen:14} {result.document:12}  {printable(result.path)}")
     else:
         rate = f", {result.tokens / result.seconds:,.0f} tokens/s" if result.seconds >= 1 else ""
         size = f"{result.pages} pages, {result.tokens:,} tokens, {result.segments} segments"
@@ -166,8 +172,10 @@ def jobs(rows: Sequence[Job], *, as_json: bool) -> None:
         if as_json:
             line({**asdict(row), "fraction": round(row.fraction, 4)})
         else:
+            state = "cancelling" if row.state is JobState.RUNNING and row.cancel_requested else row.state
             print(
-                f"{row.id:5}  {row.state:11}  {row.fraction:6.1%}  {row.tokens_done:9,} tokens  {printable(row.path)}"
+                f"{row.id:5}  {state:11}  {row.fraction:6.1%}  {row.tokens_done:9,} tokens  {printable(row.path)}"
+                + (f"  {row.tokens_per_second:,.0f} tokens/s by {printable(row.owner)}" if row.owner else "")
                 + (f"  {printable(row.error)}" if row.error else "")
             )
 

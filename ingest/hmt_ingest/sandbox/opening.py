@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -72,11 +72,15 @@ class Sandbox:
 
 
 class SandboxedText:
-    """A document that children read: the first one opens it and reads it once, each further pass has its own."""
+    """A document that children read: the first one opens it and reads it once, each further pass has its own.
+
+    `while_waiting` is called twice a second while a page is waited for; what it raises passes untouched.
+    """
 
     def __init__(self, sandbox: Sandbox, order: Order) -> None:
         self.title = self.media_type = ""
         self.page_count = 0
+        self.while_waiting: Callable[[], None] = lambda: None
         self._sandbox = sandbox
         self._order = order
         self._passes: list[_Pass] = []
@@ -101,8 +105,11 @@ class SandboxedText:
         for one in self._passes:
             one.close()
 
+    def _wait(self) -> None:
+        self.while_waiting()  # whichever it is by then: the first pass begins before anybody can set it
+
     def _start(self) -> _Pass:
-        one = _Pass(self._sandbox.fork(self._order), self._order)
+        one = _Pass(self._sandbox.fork(self._order), self._order, self._wait)
         self._passes.append(one)
         one.open()
         return one
@@ -111,13 +118,14 @@ class SandboxedText:
 class _Pass:
     """One reading of a document from its beginning, by one child."""
 
-    def __init__(self, child: Child, order: Order) -> None:
+    def __init__(self, child: Child, order: Order, while_waiting: Callable[[], None]) -> None:
         self.unused = True
         self.header = wire.Header(title="", media_type="", page_count=0)
         self._child = child
         self._path = Path(order.path)
         self._limits = order.limits
-        self._frames = wire.frames(child.pages, seconds=verdict.wall_seconds(order.limits))
+        seconds = verdict.wall_seconds(order.limits)
+        self._frames = wire.frames(child.pages, seconds=seconds, while_waiting=while_waiting)
         self._page = 0  # the one that comes next
 
     def open(self) -> None:

@@ -28,6 +28,7 @@ MAX_PAGES = 1_000_000
 MAX_LABEL = 200
 MAX_TITLE = 1_000
 
+_PATIENT_SECONDS = 0.5
 _FRAME = struct.Struct("<cI")
 _PAGE = struct.Struct("<IddIIIII")  # number, width, height; bytes of label, unread, text; borders, boxes
 _BOX = struct.Struct("<IIdddd")
@@ -94,20 +95,23 @@ def page_frame(page: Page) -> bytes:
     return frame(b"P", b"".join([packed, label, unread, text, borders, *boxes]))
 
 
-def frames(channel: socket.socket, *, seconds: float) -> Iterator[Header | Page | Problem | None]:
+def frames(
+    channel: socket.socket, *, seconds: float, while_waiting: Callable[[], None] = lambda: None
+) -> Iterator[Header | Page | Problem | None]:
     """What the child says, in order: a header, pages, then None at the end, or a problem.
 
-    Raises `Nonsense`, `Silence` after `seconds` without a whole frame, and `Gone`.
+    `while_waiting` is called twice a second and may raise. Raises `Nonsense`, `Silence` after `seconds` without a whole
+    frame, and `Gone`.
     """
     readers: dict[bytes, Callable[[bytes], Header | Page | Problem | None]] = {
         b"H": _header, b"P": _page, b"X": _problem, b"E": lambda content: None,
     }  # fmt: skip
     while True:
         deadline = time.monotonic() + seconds
-        kind, size = _FRAME.unpack(_received(channel, _FRAME.size, deadline))
+        kind, size = _FRAME.unpack(_received(channel, _FRAME.size, deadline, while_waiting))
         if kind not in readers or size > _MAX_BYTES:
             raise Nonsense(f"frame {kind!r} of {size} bytes")
-        content = _received(channel, size, deadline)
+        content = _received(channel, size, deadline, while_waiting)
         try:
             said = readers[kind](content)
         except (ValueError, TypeError, LookupError, RecursionError, struct.error) as problem:
@@ -117,18 +121,19 @@ def frames(channel: socket.socket, *, seconds: float) -> Iterator[Header | Page 
             return
 
 
-def _received(channel: socket.socket, count: int, deadline: float) -> bytes:
+def _received(channel: socket.socket, count: int, deadline: float, while_waiting: Callable[[], None]) -> bytes:
     content = bytearray(count)
     view, done = memoryview(content), 0
     while done < count:
         left = deadline - time.monotonic()
         if left <= 0:
             raise Silence
-        channel.settimeout(left)
+        channel.settimeout(min(left, _PATIENT_SECONDS))
         try:
             came = channel.recv_into(view[done:])
-        except TimeoutError as problem:
-            raise Silence from problem
+        except TimeoutError:
+            while_waiting()
+            continue
         except ConnectionError as problem:
             raise Gone from problem
         if not came:

@@ -230,6 +230,23 @@ def test_a_child_that_is_not_needed_any_more_ends_with_all_it_started(sandbox, p
     wait_until(lambda: is_gone(child) and is_gone(program))
 
 
+class Enough(Exception):
+    """What somebody who waits may raise."""
+
+
+def test_whoever_waits_for_a_page_may_stop_waiting(sandbox, path):
+    def stop() -> None:
+        raise Enough
+
+    with sandbox.open(odd.Sleeping(), path, limits=ParsingLimits()) as text:
+        pages = iter(text)
+        child, program = map(int, next(pages).text.split())
+        text.while_waiting = stop
+        with pytest.raises(Enough):
+            next(pages)
+    wait_until(lambda: is_gone(child) and is_gone(program))
+
+
 def test_a_program_that_a_child_leaves_behind_ends_too(sandbox, path):
     with sandbox.open(odd.Abandoning(), path, limits=SOON) as text:
         pages = iter(text)

@@ -30,6 +30,7 @@ _STATES = {
     JobState.DONE: "done",
     JobState.FAILED: "failed",
     JobState.INTERRUPTED: "interrupted",
+    JobState.CANCELLED: "cancelled",
 }
 
 
@@ -60,7 +61,7 @@ def _item(name: str, state: str, note: str = "", *, figures: str = "", bar: str 
 def _reason(job: Job) -> str:
     if job.state is JobState.FAILED:
         return _named(job.error, job.path) or "No reason was recorded."
-    if job.state is JobState.INTERRUPTED:
+    if job.is_resumable:
         return "Stopped on the way; it goes on where it was when the file is added again."
     return ""
 
@@ -71,7 +72,7 @@ def _named(error: str, path: str) -> str:
 
 
 def _bar(job: Job) -> str:
-    if job.state not in {JobState.RUNNING, JobState.INTERRUPTED}:
+    if job.state is not JobState.RUNNING and not job.is_resumable:
         return ""
     percent, name = f"{100 * job.fraction:.0f}", escape(Path(job.path).name)
     return (

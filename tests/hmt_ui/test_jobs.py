@@ -1,0 +1,97 @@
+"""Jobs by the real command line: one process reads, others look on, stop it and go on with it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from tests.hmt_ui.test_cli import SENTENCES, Run, committed, ended, ingesting, one_line, rows, run, started, wait_for
+
+__all__ = ["run"]  # the fixture
+
+
+@pytest.fixture
+def long_log(tmp_path: Path) -> Path:
+    path = tmp_path / "long.txt"
+    path.write_text("\n".join(SENTENCES * 3) + "\n", encoding="utf-8")
+    return path
+
+
+def test_a_job_of_another_process_is_watched_cancelled_and_resumed_to_the_same_bytes(
+    run: Run, long_log: Path, tmp_path: Path
+) -> None:
+    home = tmp_path / "home"
+    process = ingesting(long_log, home)
+    wait_for(lambda: committed(home) >= 3, process)
+    (job,) = run("jobs", "--json").rows
+    assert (job["state"], job["path"], job["tokens_total"]) == ("running", str(long_log), 0)
+    assert job["owner"] == f"process {process.pid} on {os.uname().nodename}"
+    assert 0 < job["fraction"] < 1
+    assert {"id", "heartbeat_at", "lease_expires_at", "tokens_done", "tokens_per_second", "pages_total"} <= set(job)
+    assert "tokens/s by process" in run("jobs").out
+
+    (cancelled,) = run("cancel", job["id"], "--json").rows
+    assert (cancelled["state"], cancelled["owner"]) == ("cancelled", "")
+    code, out, _ = ended(process)
+    result = json.loads(out)
+    assert (code, result["status"]) == (1, "cancelled")
+    assert f"resume {job['id']}" in result["error"]
+    kept = committed(home)
+    assert kept >= 3
+
+    outcome = ended(started("resume", "--home", str(home), "--json"))  # with as many threads: bits depend on them
+    assert (outcome.code, [row["status"] for row in outcome.rows]) == (0, ["resumed"])
+    (done,) = run("jobs", "--json").rows
+    assert (done["id"], done["state"], done["fraction"]) == (job["id"], "done", 1.0)
+    assert done["tokens_total"] == done["tokens_done"] == outcome.rows[0]["tokens"]
+    assert ended(ingesting(long_log, tmp_path / "whole"))[0] == 0
+    assert rows(home) == rows(tmp_path / "whole")
+    assert len(rows(home)) > kept
+
+
+def test_resume_goes_on_with_what_was_named_in_its_own_collection(run: Run, long_log: Path, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    process = ingesting(long_log, home, "--collection", "logs")
+    wait_for(lambda: committed(home) >= 1, process)
+    process.send_signal(signal.SIGKILL)
+    ended(process)
+    (job,) = run("jobs", "--json").rows
+    assert job["state"] == "interrupted"
+    assert [row["status"] for row in run("resume", job["id"], "--json").rows] == ["resumed"]
+    assert [document["collection"] for document in run("ls", "--json").rows] == ["logs"]
+    assert run("resume").code == 0  # nothing is left
+    for command in ("resume", "cancel"):
+        outcome = run(command, job["id"])
+        assert (outcome.code, outcome.out) == (1, "")
+        assert one_line(outcome.err)
+        assert "done" in outcome.err
+    unknown = run("resume", 99)
+    assert one_line(unknown.err)
+    assert "hmt-qa jobs" in unknown.err
+
+
+def test_a_discarded_job_is_gone_and_its_file_is_read_from_the_start(run: Run, long_log: Path, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    process = ingesting(long_log, home)
+    wait_for(lambda: committed(home) >= 2, process)
+    (job,) = run("jobs", "--json").rows
+    assert run("cancel", job["id"], "--discard", "--json").rows[0]["state"] == "cancelled"
+    ended(process)
+    assert run("jobs", "--json").rows == []
+    assert committed(home) == 0
+
+
+def test_a_file_whose_name_is_no_unicode_is_resumed(run: Run, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    path = Path(os.fsdecode(bytes(tmp_path) + b"/caf\xe9.txt"))
+    path.write_text("\n".join(SENTENCES) + "\n", encoding="utf-8")
+    process = ingesting(path, home)
+    wait_for(lambda: committed(home) >= 1, process)
+    process.send_signal(signal.SIGINT)
+    assert ended(process).code == 130
+    assert [row["status"] for row in run("resume", "--json").rows] == ["resumed"]
+    assert len(run("ls", "--json").rows) == 1
