@@ -8,6 +8,7 @@ from time import perf_counter
 
 from hmt_qa.citing import Span, locate, page_at
 from hmt_qa.engine import LocalEngine
+from hmt_qa.errors import TextNotKept
 from hmt_qa.model.streaming import stream_text
 from hmt_qa.ports import Library
 from hmt_qa.prompt import PromptFormat
@@ -40,7 +41,7 @@ class Answerer:
     ) -> Iterator[str | Answer]:
         """Text pieces as they are written, then the whole `Answer`. `begun` is `perf_counter()` at arrival."""
         evidence = self._evidence(found.places)
-        read = evidence[: self._engine.config.evidence_passages] if mode is Mode.EVIDENCE else []
+        read = self._readable(evidence)[: self._engine.config.evidence_passages] if mode is Mode.EVIDENCE else []
         ids = self._format.build([item.segment.token_ids for item in read], question_ids)
         text, answerable, first_ms = "", True, 0.0
         refused: list[int] = []
@@ -78,13 +79,34 @@ class Answerer:
         segments = self._library.segments([ranked.place for ranked in places])
         return [Evidence(place, segment) for place, segment in zip(places, segments, strict=True)]
 
+    @staticmethod
+    def _readable(evidence: Sequence[Evidence]) -> list[Evidence]:
+        """Those with text; raises `TextNotKept` where none has any."""
+        readable = [item for item in evidence if item.segment.token_ids]
+        if evidence and not readable:
+            raise TextNotKept(
+                "The places found were imported without their text.",
+                subject=evidence[0].segment.place.document,
+                remedy="Ask with --mode memory, or import the document with its text.",
+            )
+        return readable
+
     def _citations(self, answer: str, question: str, evidence: Sequence[Evidence]) -> tuple[Citation, ...]:
-        """The sentence that says the answer first, then the other places in their rank's order."""
-        spans = [(item, locate(answer, question, item.segment)) for item in evidence]
+        """The sentence that says the answer first, then the other places in their rank's order.
+
+        A segment without its text is cited whole, with an empty quote.
+        """
+        spans = [(item, self._span(answer, question, item.segment)) for item in evidence]
         saying = max(spans, key=lambda pair: pair[1].share, default=None)
         if answer and saying is not None and saying[1].share >= SAYS_IT:
             spans.sort(key=lambda pair: pair is not saying)
         return tuple(self._citation(item, span) for item, span in spans if span.end > span.start)
+
+    @staticmethod
+    def _span(answer: str, question: str, segment: StoredSegment) -> Span:
+        if segment.token_ids:
+            return locate(answer, question, segment)
+        return Span(start=0, end=segment.char_end - segment.char_start, share=0.0)
 
     def _citation(self, item: Evidence, span: Span) -> Citation:
         segment = item.segment

@@ -18,7 +18,9 @@ from hmt_qa.prompt import question_ids
 from hmt_qa.retrieval import Found, RankedPlace, Retriever
 from hmt_qa.types import (
     Answer,
+    Collected,
     Document,
+    Imported,
     IngestOptions,
     IngestResult,
     Job,
@@ -27,6 +29,7 @@ from hmt_qa.types import (
     Ranking,
     SearchResult,
     TextBox,
+    Verdict,
 )
 
 if TYPE_CHECKING:
@@ -179,6 +182,30 @@ class DocumentQA:
     def remove(self, document_id: str) -> Document:
         """Delete a document with its text, memory and index rows; returns what it was."""
         return self.library.remove(document_id)
+
+    def export(
+        self, file: Path | str, *, collection: str | None = None, documents: Sequence[str] = (), with_text: bool = True
+    ) -> Sequence[Document]:
+        """Write documents to one new file that `take_in` reads elsewhere, with their text or their memories alone.
+
+        `documents` are ids; without them all of `collection` is written. Raises `BundleNotWritten`.
+        """
+        return self.library.export(self._chosen(collection, documents), Path(file), with_text=with_text)
+
+    def take_in(self, file: Path | str, *, collection: str | None = None) -> Sequence[Imported]:
+        """Store what an exported file holds, all of it or nothing, without reading a document again.
+
+        The file may come from anyone. Raises `InvalidBundle` and `DocumentExists`.
+        """
+        return self.library.take_in(Path(file), shape=self.engine.shape, collection=collection)
+
+    def verify(self) -> Iterator[Verdict]:
+        """Look at every stored byte: a verdict on the library's file, then one on each document."""
+        return self.library.verify()
+
+    def collect_garbage(self) -> Sequence[Collected]:
+        """Remove what nothing refers to, and say what it was."""
+        return self.library.collect_garbage()
 
     def jobs(self, *, limit: int = 100) -> Sequence[Job]:
         """Ingestions, newest first, as any process may observe them."""

@@ -18,7 +18,7 @@ from tokenizers import Tokenizer
 from hmt_qa import chain
 from hmt_qa.errors import InvalidCheckpoint
 from hmt_qa.model.checkpoint import Checkpoint
-from hmt_qa.types import EncodedText, Segment, StoredMemory
+from hmt_qa.types import EncodedText, MemoryShape, Segment, StoredMemory
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -120,6 +120,16 @@ class LocalEngine:
     def hidden(self) -> int:
         """Numbers in a segment's memory row: M embeddings of D, one after another."""
         return self.config.memories_per_segment * self.config.hidden_size
+
+    @property
+    def shape(self) -> MemoryShape:
+        """What an imported memory must be like to be asked by this engine."""
+        return MemoryShape(
+            model_id=self.model_id,
+            hidden=self.hidden,
+            segment_length=self.segment_length,
+            vocabulary=self.config.vocab_size,
+        )
 
     @property
     def recall_window(self) -> int:

@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import Protocol
 
 from hmt_qa.types import (
+    Collected,
     Document,
     EncodedText,
     Hit,
+    Imported,
     IngestOptions,
     IngestResult,
     Job,
+    MemoryShape,
     Page,
     PageSpan,
     Place,
@@ -22,6 +25,7 @@ from hmt_qa.types import (
     StoredMemory,
     StoredSegment,
     TextBox,
+    Verdict,
 )
 
 
@@ -161,6 +165,22 @@ class Library(Protocol):
 
     def report_failure(self, source: SourceFile, error: str) -> Job:
         """Record an input that failed before it could begin (unreadable, encrypted), for whoever observes jobs."""
+        ...
+
+    def export(self, document_ids: Sequence[str], file: Path, *, with_text: bool = True) -> Sequence[Document]:
+        """Write documents, with their text or their memories alone, to a new file; it is there whole or not at all."""
+        ...
+
+    def take_in(self, file: Path, *, shape: MemoryShape, collection: str | None = None) -> Sequence[Imported]:
+        """Store what an exported file from anyone holds, all of it or nothing; raises `InvalidBundle`."""
+        ...
+
+    def verify(self) -> Iterator[Verdict]:
+        """Look at every stored byte: a verdict on the whole, then one on each document."""
+        ...
+
+    def collect_garbage(self) -> Sequence[Collected]:
+        """Remove what nothing refers to."""
         ...
 
     def close(self) -> None:

@@ -142,7 +142,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredSegment:
-    """A segment as the library gives it back."""
+    """A segment as the library gives it back; without tokens and text where it was imported without them."""
 
     place: Place
     char_start: int
@@ -217,7 +217,10 @@ class SearchResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Citation:
-    """Where an answer stands: `quote` is exactly the document's text at [char_start, char_end)."""
+    """Where an answer stands: `quote` is exactly the document's text at [char_start, char_end).
+
+    It is empty where a document was imported without its text.
+    """
 
     document: str
     title: str
@@ -317,3 +320,44 @@ class Finding:
     check: str
     ok: bool
     detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemoryShape:
+    """What memories a model can ask: those it wrote itself. An imported one must fit.
+
+    hidden: numbers of a segment's row. segment_length: most tokens of a segment. vocabulary: token ids end below it.
+    """
+
+    model_id: str
+    hidden: int
+    segment_length: int
+    vocabulary: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Imported:
+    """One document of an imported bundle; not `new` where the very same had been imported before."""
+
+    document: Document
+    new: bool
+    with_text: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What `verify` found of one document, or with an empty `document` of the library's file as a whole."""
+
+    document: str
+    title: str
+    ok: bool
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Collected:
+    """How many things of one kind nothing referred to, and what they took in bytes."""
+
+    kind: str
+    count: int
+    size_bytes: int

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 from hmt_qa.errors import AlreadyIngesting, LibraryBusy, StorageFull
 from hmt_qa.types import Document, Job, JobState, Page, Segment, SourceFile
 from hmt_storage import documents, jobs
+from hmt_storage.checksums import PageRow, SegmentRow
 from hmt_storage.database import Database
 from hmt_storage.owner import release
 from hmt_storage.packing import pack_boxes, pack_tokens, row_bytes, storable
@@ -89,17 +90,16 @@ class SqlIngestion:
                     f"a memory row of {memory.hidden} {memory.dtype} has {size} bytes, not {len(memory_row)}"
                 )
             key = {"memory_id": self._memory_id, "number": segment.number}
-            connection.execute(
-                insert(S).values(
-                    **key,
-                    char_start=segment.char_start,
-                    char_end=segment.char_end,
-                    page_first=segment.page_first,
-                    page_last=segment.page_last,
-                    token_ids=pack_tokens(segment.token_ids),
-                    text=storable(segment.text),
-                )
+            content = SegmentRow(
+                number=segment.number,
+                char_start=segment.char_start,
+                char_end=segment.char_end,
+                page_first=segment.page_first,
+                page_last=segment.page_last,
+                token_ids=pack_tokens(segment.token_ids),
+                text=storable(segment.text),
             )
+            connection.execute(insert(S).values(key | content._asdict() | {"sha256": content.checksum}))
             checksum = hashlib.sha256(memory_row).digest()
             connection.execute(insert(R).values(**key, state_id=state_id, sha256=checksum, row=memory_row))
             done = jobs.Counters(
@@ -122,9 +122,16 @@ class SqlIngestion:
         ).scalar_one()
         rows = []
         for page in new:
-            row = {"number": page.number, "label": storable(page.label), "width": page.width, "height": page.height}
-            span = {"char_start": start, "char_end": start + len(page.text)}
-            rows.append({"memory_id": self._memory_id, **row, **span, "boxes": pack_boxes(page.boxes)})
+            row = PageRow(
+                number=page.number,
+                char_start=start,
+                char_end=start + len(page.text),
+                width=page.width,
+                height=page.height,
+                label=storable(page.label),
+                boxes=pack_boxes(page.boxes),
+            )
+            rows.append(row._asdict() | {"memory_id": self._memory_id, "sha256": row.checksum})
             start += len(page.text)
         connection.execute(insert(P), rows)
         return stored + len(new)

@@ -3,21 +3,41 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.engine import URL
 
-from hmt_qa.types import Document, Hit, Job, JobState, PageSpan, Place, SourceFile, StoredMemory, StoredSegment, TextBox
+from hmt_qa.types import (
+    Collected,
+    Document,
+    Hit,
+    Imported,
+    Job,
+    JobState,
+    MemoryShape,
+    PageSpan,
+    Place,
+    SourceFile,
+    StoredMemory,
+    StoredSegment,
+    TextBox,
+    Verdict,
+)
 from hmt_storage import documents, jobs, keyword, reading
+from hmt_storage.bundles.importing import take_in
+from hmt_storage.bundles.reading import opened
+from hmt_storage.bundles.writing import write
+from hmt_storage.collecting import collect
 from hmt_storage.database import Database, make_home
 from hmt_storage.ingestion import SqlIngestion
 from hmt_storage.packing import printable, row_bytes
 from hmt_storage.schema import bring_to_head
 from hmt_storage.tables import DocumentRecord as D
 from hmt_storage.tables import MemoryRecord as M
+from hmt_storage.verifying import verify_documents, verify_file
 
 
 class SqlLibrary:
@@ -209,6 +229,41 @@ class SqlLibrary:
             jobs.forget(connection, location, states=jobs.ENDED)
             job_id = jobs.record(connection, location, title=source.path, state=JobState.FAILED, error=printable(error))
             return jobs.load(connection, job_id)
+
+    def export(self, document_ids: Sequence[str], file: Path, *, with_text: bool = True) -> Sequence[Document]:
+        """Write documents, with their text or their memories alone, to a new file; it is there whole or not at all.
+
+        Raises `BundleNotWritten` and `DamagedMemory`.
+        """
+        with self._database.read() as connection:
+            found = dict(documents.resolve(connection, document_id) for document_id in document_ids)
+            chosen = [(documents.load(connection, identity), memory_id) for identity, memory_id in found.items()]
+            write(connection, file, chosen, with_text=with_text)
+            return [document for document, _ in chosen]
+
+    def take_in(self, file: Path, *, shape: MemoryShape, collection: str | None = None) -> Sequence[Imported]:
+        """Store what a bundle from anyone holds, all of it or nothing; see `hmt_storage.bundles`.
+
+        Raises `InvalidBundle` and `DocumentExists`.
+        """
+        with opened(file, shape) as bundle, self._database.write() as connection:
+            return take_in(connection, bundle, collection=collection)
+
+    def verify(self) -> Iterator[Verdict]:
+        """Look at every stored byte: a verdict on the file, then one on each document."""
+        with self._database.write() as connection:
+            whole = verify_file(connection)
+        yield whole
+        with self._database.read() as connection:
+            yield from verify_documents(connection)
+
+    def collect_garbage(self) -> Sequence[Collected]:
+        """Remove what nothing refers to, and give the room it took back to the disk."""
+        with self._database.write() as connection:
+            collected = list(collect(connection))
+            keyword.compact(connection)
+        freed = self._database.give_room_back()
+        return [*collected, Collected(kind="free room", count=1, size_bytes=freed)] if freed else collected
 
     def close(self) -> None:
         """Release the database."""

@@ -17,10 +17,11 @@ import typer
 
 from hmt_qa.errors import HmtQaError
 from hmt_qa.types import IngestOptions, IngestStatus, Mode, Ranking
-from hmt_ui import printing
+from hmt_ui import care_commands, printing
+from hmt_ui.compose import open_qa, open_with
+from hmt_ui.options import Attention, Collection, Device, Documents, Dtype, Home, Json, Model
 
 if TYPE_CHECKING:
-    from hmt_qa.app import DocumentQA
     from hmt_ui.settings import Settings
 
 INTERRUPTED = 130
@@ -37,15 +38,7 @@ app = typer.Typer(
 )
 config = typer.Typer(help="Look at the configuration.", no_args_is_help=True)
 app.add_typer(config, name="config")
-
-Home = Annotated[Path | None, typer.Option("--home", metavar="DIR", help="The one data directory [env: HMT_QA_HOME].")]
-Json = Annotated[bool, typer.Option("--json", help="JSON Lines on stdout, nothing else.")]
-Model = Annotated[Path | None, typer.Option("--model", metavar="DIR", help="A checkpoint's folder.")]
-Device = Annotated[str | None, typer.Option("--device", help="auto, cpu, cuda or cuda:N.")]
-Dtype = Annotated[str | None, typer.Option("--dtype", help="auto, float32 or bfloat16.")]
-Attention = Annotated[str | None, typer.Option("--attention", help="auto, sdpa, eager or flash_attention_2.")]
-Collection = Annotated[str | None, typer.Option("--collection", "-c", help="Only this collection.")]
-Documents = Annotated[list[str] | None, typer.Option("--document", "-d", metavar="ID", help="Only this; repeatable.")]
+care_commands.register(app)
 
 
 @app.callback()
@@ -85,7 +78,10 @@ def ingest(
     )
     failed = False
     signal.signal(signal.SIGTERM, _interrupt)
-    with _open(home=home, model=model, device=device, dtype=dtype, attention=attention) as qa, IngestProgress() as bar:
+    with (
+        open_with(home=home, model=model, device=device, dtype=dtype, attention=attention) as qa,
+        IngestProgress() as bar,
+    ):
         try:
             for result in qa.ingest(paths, options=options, on_progress=bar.show):
                 bar.end(result.path)
@@ -115,7 +111,7 @@ def ask(
     as_json: Json = False,
 ) -> None:
     """Answer a question, with page citations."""
-    with _open(home=home, model=model, device=device, dtype=dtype, attention=attention) as qa:
+    with open_with(home=home, model=model, device=device, dtype=dtype, attention=attention) as qa:
         stream = qa.stream(question, collection=collection, documents=document or (), mode=mode, top=top)
         printing.answered(stream, as_json=as_json)
 
@@ -135,7 +131,7 @@ def search(
     as_json: Json = False,
 ) -> None:
     """Rank the places that speak of something; no answer is written."""
-    with _open(home=home, model=model, device=device, dtype=dtype, attention=attention) as qa:
+    with open_with(home=home, model=model, device=device, dtype=dtype, attention=attention) as qa:
         for result in qa.search(question, collection=collection, documents=document or (), top=top, using=using):
             printing.found(result, as_json=as_json)
 
@@ -143,14 +139,14 @@ def search(
 @app.command("ls")
 def list_documents(collection: Collection = None, home: Home = None, as_json: Json = False) -> None:
     """List the documents of the library."""
-    with _open(home=home) as qa:
+    with open_with(home=home) as qa:
         printing.documents(qa.documents(collection=collection), as_json=as_json)
 
 
 @app.command()
 def show(document: Annotated[str, typer.Argument(metavar="ID")], home: Home = None, as_json: Json = False) -> None:
     """Show one document: where it came from, how long it is, which model read it."""
-    with _open(home=home) as qa:
+    with open_with(home=home) as qa:
         printing.document(qa.document(document), as_json=as_json)
 
 
@@ -160,7 +156,7 @@ def remove(document: Annotated[str, typer.Argument(metavar="ID")], home: Home = 
     from hmt_ui.placing import discard
 
     settings = _settings(home=home)
-    with _open(home=home) as qa:
+    with open_with(home=home) as qa:
         gone = qa.remove(document)
         discard(gone.path, settings.home / UPLOADS)
         printing.removed(gone, as_json=as_json)
@@ -171,14 +167,14 @@ def rename(
     document: Annotated[str, typer.Argument(metavar="ID")], title: str, home: Home = None, as_json: Json = False
 ) -> None:
     """Give a document another title."""
-    with _open(home=home) as qa:
+    with open_with(home=home) as qa:
         printing.document(qa.rename(document, title), as_json=as_json)
 
 
 @app.command()
 def jobs(home: Home = None, as_json: Json = False) -> None:
     """List ingestions, newest first, those of other processes too."""
-    with _open(home=home) as qa:
+    with open_with(home=home) as qa:
         printing.jobs(qa.jobs(), as_json=as_json)
 
 
@@ -223,7 +219,6 @@ def serve(
     """Open the web page: upload documents, watch them being read, ask."""
     settings = _settings(home=home, model=model, device=device, dtype=dtype, attention=attention, host=host, port=port)
     from hmt_ui import web
-    from hmt_ui.compose import open_qa
 
     with open_qa(settings) as qa:
         web.serve(
@@ -279,12 +274,6 @@ def _settings(**flags: Any) -> Settings:
     from hmt_ui.settings import load
 
     return load(**flags)
-
-
-def _open(**flags: Any) -> DocumentQA:
-    from hmt_ui.compose import open_qa
-
-    return open_qa(_settings(**flags))
 
 
 def _interrupt(signal_number: int, frame: FrameType | None) -> None:

@@ -1,0 +1,17 @@
+"""Options that several commands have, with their help."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Home = Annotated[Path | None, typer.Option("--home", metavar="DIR", help="The one data directory [env: HMT_QA_HOME].")]
+Json = Annotated[bool, typer.Option("--json", help="JSON Lines on stdout, nothing else.")]
+Model = Annotated[Path | None, typer.Option("--model", metavar="DIR", help="A checkpoint's folder.")]
+Device = Annotated[str | None, typer.Option("--device", help="auto, cpu, cuda or cuda:N.")]
+Dtype = Annotated[str | None, typer.Option("--dtype", help="auto, float32 or bfloat16.")]
+Attention = Annotated[str | None, typer.Option("--attention", help="auto, sdpa, eager or flash_attention_2.")]
+Collection = Annotated[str | None, typer.Option("--collection", "-c", help="Only this collection.")]
+Documents = Annotated[list[str] | None, typer.Option("--document", "-d", metavar="ID", help="Only this; repeatable.")]
