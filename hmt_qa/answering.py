@@ -10,7 +10,7 @@ from hmt_qa.citing import Span, locate, page_at
 from hmt_qa.engine import LocalEngine
 from hmt_qa.errors import TextNotKept
 from hmt_qa.model.streaming import stream_text
-from hmt_qa.ports import Library
+from hmt_qa.ports import Askable
 from hmt_qa.prompt import PromptFormat
 from hmt_qa.retrieval import Found, RankedPlace
 from hmt_qa.types import Answer, Citation, Mode, StoredSegment, Timings
@@ -31,7 +31,7 @@ class Evidence:
 class Answerer:
     """Writes answers with one engine over one library."""
 
-    def __init__(self, library: Library, engine: LocalEngine) -> None:
+    def __init__(self, library: Askable, engine: LocalEngine) -> None:
         self._library = library
         self._engine = engine
         self._format = PromptFormat.of(engine.tokenizer)

@@ -196,6 +196,10 @@ class LocalEngine:
         # A copy, aligned as torch aligns: matrix products differ in their last bits with the address of their operands.
         return flat.to(self.machine.device, self.machine.dtype, copy=True)
 
+    def raw(self, rows_NMD: Tensor) -> bytes:
+        """The inverse of `rows`: little-endian numbers of this engine's `dtype`."""
+        return _bytes(rows_NMD)
+
     def bank(self, stored: StoredMemory) -> Tensor:
         """A stored memory, (N, M, D)."""
         return self.rows(stored.rows, stored.hidden, stored.dtype)

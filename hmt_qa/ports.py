@@ -84,39 +84,15 @@ class Ingestion(Protocol):
         ...
 
 
-class Library(Protocol):
-    """Documents, their text and their memories. Every method raises `LibraryProblem` subclasses only."""
-
-    def documents(self, *, collection: str | None = None) -> Sequence[Document]:
-        """All readable documents, oldest first."""
-        ...
+class Askable(Protocol):
+    """What a question needs of a library. Every method raises `LibraryProblem` subclasses only."""
 
     def document(self, document_id: str) -> Document:
         """One document; raises `UnknownDocument`."""
         ...
 
-    def find(self, *, collection: str, path: str) -> Document | None:
-        """The document of this path in this collection, if any."""
-        ...
-
-    def rename(self, document_id: str, title: str) -> Document:
-        """Give a document another title."""
-        ...
-
-    def remove(self, document_id: str) -> Document:
-        """Delete a document and, when no other shares it, its memory, text and index rows; returns what it was."""
-        ...
-
     def pages(self, document_id: str) -> Sequence[PageSpan]:
         """The pages of a document in order."""
-        ...
-
-    def text(self, document_id: str, char_start: int, char_end: int) -> str:
-        """The document's text at a span."""
-        ...
-
-    def boxes(self, document_id: str, page: int) -> Sequence[TextBox]:
-        """Word boxes of one page, empty where the format has none."""
         ...
 
     def segments(self, places: Sequence[Place]) -> Sequence[StoredSegment]:
@@ -133,6 +109,38 @@ class Library(Protocol):
 
     def keyword_search(self, query: str, *, documents: Sequence[str], top: int) -> Sequence[Hit]:
         """Places by BM25 over the words of a natural-language `query`, best first."""
+        ...
+
+
+class Library(Askable, Protocol):
+    """Documents, their text and their memories. Every method raises `LibraryProblem` subclasses only."""
+
+    def documents(self, *, collection: str | None = None) -> Sequence[Document]:
+        """All readable documents, oldest first."""
+        ...
+
+    def find(self, *, collection: str, path: str) -> Document | None:
+        """The document of this path in this collection, if any."""
+        ...
+
+    def rename(self, document_id: str, title: str) -> Document:
+        """Give a document another title."""
+        ...
+
+    def remove(self, document_id: str) -> Document:
+        """Delete a document and, when no other shares it, its memory, text and index rows; returns what it was."""
+        ...
+
+    def text(self, document_id: str, char_start: int, char_end: int) -> str:
+        """The document's text at a span."""
+        ...
+
+    def boxes(self, document_id: str, page: int) -> Sequence[TextBox]:
+        """Word boxes of one page, empty where the format has none."""
+        ...
+
+    def state_ids(self, document_id: str) -> Sequence[str]:
+        """The chain of states of a document's memory (hex), one a segment."""
         ...
 
     def begin(

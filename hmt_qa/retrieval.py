@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from hmt_qa.engine import LocalEngine
 from hmt_qa.errors import ModelMismatch
 from hmt_qa.fusion import fuse
-from hmt_qa.ports import Library
+from hmt_qa.ports import Askable
 from hmt_qa.types import Place, Ranking
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class Retriever:
     `keyword_trust` is how much a point of BM25 counts against the memory's weights: see `hmt_qa.fusion`.
     """
 
-    def __init__(self, library: Library, engine: LocalEngine, *, keyword_trust: float) -> None:
+    def __init__(self, library: Askable, engine: LocalEngine, *, keyword_trust: float) -> None:
         self._library = library
         self._engine = engine
         self._keyword_trust = keyword_trust
@@ -67,7 +67,7 @@ class Retriever:
         import torch
 
         begun = perf_counter()
-        banks = [self._memory(document) for document in documents]
+        banks = [self.bank(document) for document in documents]
         rows_NMD = torch.cat(banks)
         resumed = perf_counter()
         prompt_1MD, weights = self._engine.recall(self._engine.summarise(question_ids), rows_NMD)
@@ -110,7 +110,8 @@ class Retriever:
             for place in ranked
         )
 
-    def _memory(self, document: str) -> Tensor:
+    def bank(self, document: str) -> Tensor:
+        """The memories of one document, (N, M, D); raises `ModelMismatch` where another model wrote them."""
         model_id, state_id = self._library.memory_state(document)
         if model_id != self._engine.model_id:
             raise ModelMismatch(

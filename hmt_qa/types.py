@@ -361,3 +361,36 @@ class Collected:
     kind: str
     count: int
     size_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageWeight:
+    """How much a question attends to a page: shares of all pages of the document, which sum to 1."""
+
+    document: str
+    page: int
+    page_label: str
+    weight: float
+
+
+class Change(StrEnum):
+    """What became of a page between two documents."""
+
+    CHANGED = "changed"
+    ADDED = "added"
+    REMOVED = "removed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageChange:
+    """One page that is not the same in two documents; `old` or `new` is None where it has no counterpart.
+
+    distance: 1 - cosine of what the memories hold of the two pages, 0 to 2, about 1 for pages that have nothing in
+    common; for a page without a counterpart it is the distance to the nearest page of the other document.
+    """
+
+    rank: int
+    change: Change
+    old: PageSpan | None
+    new: PageSpan | None
+    distance: float

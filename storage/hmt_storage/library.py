@@ -37,6 +37,7 @@ from hmt_storage.packing import printable, row_bytes
 from hmt_storage.schema import bring_to_head
 from hmt_storage.tables import DocumentRecord as D
 from hmt_storage.tables import MemoryRecord as M
+from hmt_storage.tables import RowRecord as R
 from hmt_storage.verifying import verify_documents, verify_file
 
 
@@ -144,6 +145,16 @@ class SqlLibrary:
             memory_id = documents.resolve(connection, document_id).memory_id
             row = connection.execute(select(M.model_id, M.state_id).where(M.id == memory_id)).one()
             return row.model_id, row.state_id
+
+    def state_ids(self, document_id: str) -> Sequence[str]:
+        """The chain of states of a document's memory (hex), one a segment."""
+        with self._database.read() as connection:
+            memory_id = documents.resolve(connection, document_id).memory_id
+            return (
+                connection.execute(select(R.state_id).where(R.memory_id == memory_id).order_by(R.number))
+                .scalars()
+                .all()
+            )
 
     def keyword_search(self, query: str, *, documents: Sequence[str], top: int) -> Sequence[Hit]:
         """Places by BM25 over the words of a natural-language `query`, best first; any string is a query.

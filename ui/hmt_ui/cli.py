@@ -17,7 +17,7 @@ import typer
 
 from hmt_qa.errors import HmtQaError
 from hmt_qa.types import IngestOptions, IngestStatus, Mode, Ranking
-from hmt_ui import care_commands, printing
+from hmt_ui import care_commands, memory_commands, printing
 from hmt_ui.compose import open_qa, open_with
 from hmt_ui.options import Attention, Collection, Device, Documents, Dtype, Home, Json, Model
 
@@ -39,6 +39,7 @@ app = typer.Typer(
 config = typer.Typer(help="Look at the configuration.", no_args_is_help=True)
 app.add_typer(config, name="config")
 care_commands.register(app)
+memory_commands.register(app)
 
 
 @app.callback()
@@ -103,6 +104,9 @@ def ask(
         Mode.EVIDENCE
     ),
     top: Annotated[int, typer.Option(min=1, max=12, help="How many places to recall.")] = 4,
+    as_of_page: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="As if each document ended with this page.")
+    ] = None,
     home: Home = None,
     model: Model = None,
     device: Device = None,
@@ -112,7 +116,9 @@ def ask(
 ) -> None:
     """Answer a question, with page citations."""
     with open_with(home=home, model=model, device=device, dtype=dtype, attention=attention) as qa:
-        stream = qa.stream(question, collection=collection, documents=document or (), mode=mode, top=top)
+        stream = qa.stream(
+            question, collection=collection, documents=document or (), mode=mode, top=top, as_of_page=as_of_page
+        )
         printing.answered(stream, as_json=as_json)
 
 
