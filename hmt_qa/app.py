@@ -306,7 +306,7 @@ class DocumentQA:
     def _chosen(self, collection: str | None, documents: Sequence[str]) -> list[str]:
         if documents:
             return list(dict.fromkeys(self.library.document(document).id for document in documents))
-        chosen = [document.id for document in self.library.documents(collection=collection)]
+        chosen = list(self.library.document_ids(collection=collection))
         if not chosen:
             where = f"collection {collection!r}" if collection else "the library"
             raise NothingIngested(

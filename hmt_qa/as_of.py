@@ -14,7 +14,17 @@ from dataclasses import dataclass, replace
 from hmt_qa.engine import SUMMARY_BATCH, LocalEngine
 from hmt_qa.keywords import terms
 from hmt_qa.ports import Library
-from hmt_qa.types import Document, Hit, PageSpan, Place, Segment, StoredMemory, StoredSegment
+from hmt_qa.types import (
+    Document,
+    Hit,
+    MemoryState,
+    PageSpan,
+    Place,
+    Segment,
+    StoredMemory,
+    StoredRow,
+    StoredSegment,
+)
 
 _STEM = 4  # letters of a word that its forms have in common
 
@@ -60,10 +70,22 @@ class AsOfPage:
             for stored in self._library.segments(places)
         ]
 
-    def memory_state(self, document_id: str) -> tuple[str, str]:
-        """(model_id, a name of the state then, which no other state has)."""
-        model_id, state_id = self._library.memory_state(document_id)
-        return model_id, f"{state_id} as of page {self._page}"
+    def memory_states(self, documents: Sequence[str]) -> Sequence[MemoryState]:
+        """Whose and how long each memory was; the state's name is then its own, as no other state has it."""
+        return [
+            state._replace(state_id=f"{state.state_id} as of page {self._page}", segments=self.length(state.document))
+            for state in self._library.memory_states(documents)
+        ]
+
+    def nearest(self, query: bytes, *, parts: int, documents: Sequence[str], top: int) -> Sequence[Place]:
+        """Those of today's proposals that were there then."""
+        found = self._library.nearest(query, parts=parts, documents=documents, top=top)
+        return [place for place in found if place.segment < self.length(place.document)]
+
+    def memory_rows(self, places: Sequence[Place]) -> Sequence[StoredRow]:
+        """The memory rows at `places`."""
+        memories = {place.document: self.memory(place.document) for place in places}
+        return [_row(memories[place.document], place.segment) for place in places]
 
     def memory(self, document_id: str) -> StoredMemory:
         """All memory rows until then; reads the last segment where the page ends inside it."""
@@ -75,8 +97,8 @@ class AsOfPage:
             tail = self._engine.raw(rows_NMD[-self._engine.recall_window :])
             for _, row in self._engine.read(self._last(cut.whole, cut.part), committed=cut.whole, tail=tail):
                 rows += row
-        _, state_id = self.memory_state(document_id)
-        return replace(stored, dtype=self._engine.dtype, segments=cut.segments, state_id=state_id, rows=rows)
+        (state,) = self.memory_states([document_id])
+        return replace(stored, dtype=self._engine.dtype, segments=cut.segments, state_id=state.state_id, rows=rows)
 
     def keyword_search(self, query: str, *, documents: Sequence[str], top: int) -> Sequence[Hit]:
         """Places by BM25 as today, without those that come later.
@@ -149,3 +171,8 @@ def _as_read(stored: StoredSegment) -> Segment:
         page_last=stored.page_last,
         text=stored.text,
     )
+
+
+def _row(memory: StoredMemory, segment: int) -> StoredRow:
+    size = len(memory.rows) // memory.segments
+    return StoredRow(memory.dtype, memory.rows[segment * size : (segment + 1) * size])

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
-from itertools import islice
+from itertools import groupby, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -18,7 +18,7 @@ from tokenizers import Tokenizer
 from hmt_qa import chain
 from hmt_qa.errors import InvalidCheckpoint
 from hmt_qa.model.checkpoint import Checkpoint
-from hmt_qa.types import EncodedText, MemoryShape, Segment, StoredMemory
+from hmt_qa.types import EncodedText, MemoryShape, Segment, StoredMemory, StoredRow
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -212,6 +212,20 @@ class LocalEngine:
             segments = self._padded_ids([question_ids])
             return self.model.represent(segments, length=segments.ids_BW.shape[1])
 
+    def folded(self, summary_1D: Tensor) -> bytes:
+        """What inner products with memories give their scores: D little-endian float32."""
+        import torch
+
+        with torch.inference_mode():
+            return _bytes(self.model.memory.fold(summary_1D)[0].to(torch.float32))
+
+    def some_rows(self, stored: Sequence[StoredRow]) -> Tensor:
+        """Memories (N, M, D) of N places."""
+        import torch
+
+        parts = [self.rows(b"".join(one.row for one in group), self.hidden, dtype) for dtype, group in _runs(stored)]
+        return torch.cat(parts) if parts else self.rows(b"", self.hidden)
+
     def recall(self, summary_1D: Tensor, rows_NMD: Tensor) -> tuple[Tensor, list[float]]:
         """P_q, (1, M, D), and the weight of each of the N segments (they sum to 1)."""
         import torch
@@ -283,6 +297,12 @@ def _bytes(row_MD: Tensor) -> bytes:
     import torch
 
     return row_MD.contiguous().view(torch.uint8).cpu().numpy().tobytes()
+
+
+def _runs(stored: Sequence[StoredRow]) -> Iterator[tuple[str, list[StoredRow]]]:
+    """Neighbours of the same number format."""
+    for dtype, group in groupby(stored, key=lambda one: one.dtype):
+        yield dtype, list(group)
 
 
 def _groups(segments: Iterable[Segment], size: int) -> Iterator[list[Segment]]:

@@ -17,12 +17,14 @@ from hmt_qa.types import (
     IngestResult,
     Job,
     MemoryShape,
+    MemoryState,
     Page,
     PageSpan,
     Place,
     Segment,
     SourceFile,
     StoredMemory,
+    StoredRow,
     StoredSegment,
     TextBox,
     Verdict,
@@ -103,8 +105,20 @@ class Askable(Protocol):
         """All memory rows of a document, checked against their checksums; raises `DamagedMemory`."""
         ...
 
-    def memory_state(self, document_id: str) -> tuple[str, str]:
-        """(model_id, state_id) of a document's memory, without reading its rows."""
+    def memory_states(self, documents: Sequence[str]) -> Sequence[MemoryState]:
+        """Whose each document's memory is, in which state and how long, without reading rows; any number of ids."""
+        ...
+
+    def nearest(self, query: bytes, *, parts: int, documents: Sequence[str], top: int) -> Sequence[Place]:
+        """About `top` places whose memories may have the largest inner products with `query`, best first.
+
+        `query` is D little-endian float32, a segment's row holds `parts` memories of D. They are proposals of an index
+        that may miss some; all documents are one model's.
+        """
+        ...
+
+    def memory_rows(self, places: Sequence[Place]) -> Sequence[StoredRow]:
+        """The memory rows of `places`, in the order asked, each checked; raises `DamagedMemory`."""
         ...
 
     def keyword_search(self, query: str, *, documents: Sequence[str], top: int) -> Sequence[Hit]:
@@ -117,6 +131,10 @@ class Library(Askable, Protocol):
 
     def documents(self, *, collection: str | None = None) -> Sequence[Document]:
         """All readable documents, oldest first."""
+        ...
+
+    def document_ids(self, *, collection: str | None = None) -> Sequence[str]:
+        """The ids of all readable documents, oldest first."""
         ...
 
     def find(self, *, collection: str, path: str) -> Document | None:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,6 +170,22 @@ class StoredMemory:
     segments: int
     state_id: str
     rows: bytes = field(repr=False)
+
+
+class MemoryState(NamedTuple):
+    """Whose a document's memory is, in which state and how long, without its rows."""
+
+    document: str
+    model_id: str
+    state_id: str
+    segments: int
+
+
+class StoredRow(NamedTuple):
+    """The memory row of one place: raw little-endian numbers of `dtype`."""
+
+    dtype: str
+    row: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

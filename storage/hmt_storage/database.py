@@ -39,6 +39,7 @@ class Database:
             self._writers = self._readers.execution_options(writes=True)
             event.listen(self._readers, "connect", _prepare)
             event.listen(self._readers, "begin", _begin)
+        self._watcher: sqlite3.Connection | None = None
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -51,6 +52,16 @@ class Database:
         """One transaction that is committed at the end, or leaves no trace; waits for other writers first."""
         with library_errors(self.place), self._writers.begin() as connection:
             yield connection
+
+    def version(self) -> int:
+        """A number that changes whenever anyone commits; not safe between threads."""
+        # SQLite counts the commits of others as one connection sees them: so it is asked on one that never writes.
+        with library_errors(self.place):
+            if self._watcher is None:
+                database = self._readers.url.database or ""
+                self._watcher = sqlite3.connect(database, isolation_level=None, check_same_thread=False)
+            (version,) = self._watcher.execute("PRAGMA data_version").fetchone()
+        return int(version)
 
     def flush_log(self) -> None:
         """Bring the write-ahead log into the file and empty it, so that deleted bytes are in neither."""
@@ -73,6 +84,9 @@ class Database:
 
     def close(self) -> None:
         """Close the pooled connections; the last one of all processes also removes the log."""
+        if self._watcher is not None:
+            self._watcher.close()
+            self._watcher = None
         self._readers.dispose()
 
 

@@ -18,10 +18,12 @@ from hmt_qa.types import (
     Job,
     JobState,
     MemoryShape,
+    MemoryState,
     PageSpan,
     Place,
     SourceFile,
     StoredMemory,
+    StoredRow,
     StoredSegment,
     TextBox,
     Verdict,
@@ -30,6 +32,7 @@ from hmt_storage import documents, jobs, keyword, reading
 from hmt_storage.bundles.importing import take_in
 from hmt_storage.bundles.reading import opened
 from hmt_storage.bundles.writing import write
+from hmt_storage.catalog import Catalogs
 from hmt_storage.collecting import collect
 from hmt_storage.database import Database, make_home
 from hmt_storage.ingestion import SqlIngestion
@@ -38,7 +41,10 @@ from hmt_storage.schema import bring_to_head
 from hmt_storage.tables import DocumentRecord as D
 from hmt_storage.tables import MemoryRecord as M
 from hmt_storage.tables import RowRecord as R
+from hmt_storage.vectors import VectorIndex
 from hmt_storage.verifying import verify_documents, verify_file
+
+INDEX_FOLDER = "index"  # in the home folder: a cache of what the database says
 
 
 class SqlLibrary:
@@ -48,8 +54,10 @@ class SqlLibrary:
     They raise `LibraryProblem` subclasses only; `UnknownDocument` where the id names none.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, home: Path) -> None:
         self._database = database
+        self._catalogs = Catalogs(database)
+        self._vectors = VectorIndex(home / INDEX_FOLDER)
 
     @classmethod
     def open(cls, home: Path, *, url: str | None = None) -> SqlLibrary:
@@ -65,7 +73,7 @@ class SqlLibrary:
         except BaseException:
             database.close()
             raise
-        return cls(database)
+        return cls(database, home)
 
     def documents(self, *, collection: str | None = None) -> Sequence[Document]:
         """All readable documents, oldest first."""
@@ -79,6 +87,10 @@ class SqlLibrary:
         """One document."""
         with self._database.read() as connection:
             return documents.load(connection, documents.resolve(connection, document_id).id)
+
+    def document_ids(self, *, collection: str | None = None) -> Sequence[str]:
+        """The ids of all readable documents, oldest first."""
+        return self._catalogs.now().ids(None if collection is None else printable(collection))
 
     def find(self, *, collection: str, path: str) -> Document | None:
         """The document of this path in this collection, if any."""
@@ -139,12 +151,27 @@ class SqlLibrary:
             found = documents.resolve(connection, document_id)
             return reading.stored_memory(connection, found.id, found.memory_id)
 
-    def memory_state(self, document_id: str) -> tuple[str, str]:
-        """(model_id, state_id) of a document's memory, without reading its rows."""
+    def memory_states(self, documents: Sequence[str]) -> Sequence[MemoryState]:
+        """Whose each document's memory is, in which state and how long, without reading rows; any number of ids."""
+        listed = self._catalogs.now().documents
+        try:
+            return [listed[document].state for document in documents]
+        except KeyError:
+            return [listed[self.document(document).id].state for document in documents]
+
+    def nearest(self, query: bytes, *, parts: int, documents: Sequence[str], top: int) -> Sequence[Place]:
+        """About `top` places whose memories may have the largest inner products with `query`, best first.
+
+        They are proposals of the vector index, which is brought up to date first.
+        """
         with self._database.read() as connection:
-            memory_id = documents.resolve(connection, document_id).memory_id
-            row = connection.execute(select(M.model_id, M.state_id).where(M.id == memory_id)).one()
-            return row.model_id, row.state_id
+            catalog = self._catalogs.now()
+            return self._vectors.propose(connection, catalog, query, parts=parts, documents=documents, top=top)
+
+    def memory_rows(self, places: Sequence[Place]) -> Sequence[StoredRow]:
+        """The memory rows of `places`, in the order asked, each checked; raises `DamagedMemory`."""
+        with self._database.read() as connection:
+            return reading.stored_rows(connection, places)
 
     def state_ids(self, document_id: str) -> Sequence[str]:
         """The chain of states of a document's memory (hex), one a segment."""
@@ -162,7 +189,8 @@ class SqlLibrary:
         A memory that several of `documents` share gives a hit for each of them. Ids that name no document have none.
         """
         with self._database.read() as connection:
-            return keyword.search(connection, query, documents=documents, top=top)
+            everywhere = self._catalogs.now().is_all(documents)
+            return keyword.search(connection, query, documents=None if everywhere else documents, top=top)
 
     def begin(
         self,

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from sqlalchemy import Connection, select, text
 
 from hmt_qa.errors import DamagedMemory, UnknownDocument
-from hmt_qa.types import PageSpan, Place, StoredMemory, StoredSegment, TextBox
+from hmt_qa.types import PageSpan, Place, StoredMemory, StoredRow, StoredSegment, TextBox
 from hmt_storage.documents import resolve
 from hmt_storage.packing import row_bytes, unpack_boxes, unpack_tokens
 from hmt_storage.tables import MemoryRecord as M
@@ -68,11 +68,7 @@ def stored_segments(connection: Connection, places: Sequence[Place]) -> list[Sto
             found[segment.place] = segment
     for place in places:
         if place not in found:
-            raise UnknownDocument(
-                f"Document {place.document} has no segment {place.segment}.",
-                subject=place,
-                remedy="It was replaced meanwhile: ask again.",
-            )
+            raise _missing(place)
     return [found[place] for place in places]
 
 
@@ -111,6 +107,32 @@ def stored_memory(connection: Connection, document: str, memory_id: int) -> Stor
         segments=memory.segments,
         state_id=memory.state_id,
         rows=b"".join(rows),
+    )
+
+
+def stored_rows(connection: Connection, places: Sequence[Place]) -> list[StoredRow]:
+    """The memory rows at `places`, in their order, each checked against its checksum."""
+    query = text(
+        'SELECT m.dtype, m.hidden, r.sha256, r."row" FROM documents AS d JOIN memories AS m ON m.id = d.memory_id '
+        "JOIN memory_rows AS r ON r.memory_id = m.id WHERE d.id = :document AND r.number = :number"
+    )
+    found = []
+    for place in places:
+        stored = connection.execute(query, {"document": place.document, "number": place.segment}).one_or_none()
+        if stored is None:
+            raise _missing(place)
+        dtype, hidden, checksum, row = stored
+        if len(row) != row_bytes(dtype, hidden) or hashlib.sha256(row).digest() != checksum:
+            raise damaged(place.document, f"the memory row of segment {place.segment}")
+        found.append(StoredRow(dtype, row))
+    return found
+
+
+def _missing(place: Place) -> UnknownDocument:
+    return UnknownDocument(
+        f"Document {place.document} has no segment {place.segment}.",
+        subject=place,
+        remedy="It was replaced meanwhile: ask again.",
     )
 
 

@@ -171,7 +171,7 @@ def test_a_changed_document_is_asked_with_its_new_memory(tmp_path, engine):
 
 
 def test_only_so_many_memories_are_kept(qa, documents, retriever, monkeypatch):
-    monkeypatch.setattr(retrieval, "CACHED_MEMORIES", 1)
+    monkeypatch.setattr(retrieval, "CACHED_BYTES", 1)
     for document in (documents[0], documents[1], documents[1], documents[0]):
         find(retriever, [document], Ranking.MEMORY)
     assert qa.library.memories_read == [documents[0], documents[1], documents[0]]

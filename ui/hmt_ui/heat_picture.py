@@ -24,7 +24,7 @@ def draw(weights: Sequence[PageWeight], file: Path, *, question: str, title: str
     picture = Image.new("RGB", (WIDTH, HEIGHT), _PAPER)
     pencil = ImageDraw.Draw(picture)
     font = ImageFont.load_default(16)
-    pencil.text((_LEFT, 14), printable(f"{question} — {title}")[:120], fill=_INK, font=font)
+    pencil.text((_LEFT, 14), printable(f"{title}: {question}")[:120], fill=_INK, font=font)
     floor, most = HEIGHT - _BOTTOM, max(page.weight for page in weights) or 1.0
     for index, page in enumerate(weights):
         left, right = (_LEFT + _PLOT * place // len(weights) for place in (index, index + 1))
