@@ -43,6 +43,14 @@ class Catalog:
         """Documents of a collection, or all, oldest first."""
         return list(self.documents) if collection is None else list(self.collections.get(collection, ()))
 
+    def by_memory(self, documents: Sequence[str]) -> dict[int, list[str]]:
+        """Those of `documents` that there are, by the memory they are answered from."""
+        found: defaultdict[int, list[str]] = defaultdict(list)
+        for document in dict.fromkeys(documents):
+            if document in self.documents:
+                found[self.documents[document].memory_id].append(document)
+        return found
+
     def is_all(self, documents: Sequence[str]) -> bool:
         """Whether these are all documents there are."""
         return len(documents) >= len(self.documents) and self.documents.keys() <= set(documents)

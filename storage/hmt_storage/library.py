@@ -189,8 +189,10 @@ class SqlLibrary:
         A memory that several of `documents` share gives a hit for each of them. Ids that name no document have none.
         """
         with self._database.read() as connection:
-            everywhere = self._catalogs.now().is_all(documents)
-            return keyword.search(connection, query, documents=None if everywhere else documents, top=top)
+            catalog = self._catalogs.now()
+            everywhere = catalog.is_all(documents)
+            of_memory = catalog.of_memory if everywhere else catalog.by_memory(documents)
+            return keyword.search(connection, query, of_memory=of_memory, everywhere=everywhere, top=top)
 
     def begin(
         self,

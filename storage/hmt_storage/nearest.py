@@ -21,10 +21,9 @@ from threading import Lock
 from typing import Any, NamedTuple
 
 import numpy as np
-from sqlalchemy import Connection, select, text
+from sqlalchemy import Connection, text
 
 from hmt_storage.contents import numbers
-from hmt_storage.tables import MemoryRecord as M
 
 _log = logging.getLogger(__name__)
 
@@ -36,7 +35,8 @@ _TRAINING = 48  # memories a list, for its centre; FAISS asks for 39
 _REBUILD = 0.25  # of all memories: when more were added or removed, the lists' centres no longer fit
 _SAVE = 0.01
 _BATCH = 200  # documents' memories added at a time
-_NUMBERS = 2**24  # an embedding's number within its memory is below this
+NUMBERS = 2**24
+"""An embedding's number within its memory is below this."""
 _SEED = 0
 
 
@@ -49,11 +49,12 @@ class Found(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """What the index should hold: the state of each memory of one model, M embeddings of D numbers a segment."""
+    """What the index should hold: the state of each memory of one model, M (`parts`) embeddings of D a segment."""
 
     model_id: str
     parts: int
     width: int
+    embeddings: int
     states: Mapping[int, str]
 
 
@@ -67,15 +68,20 @@ class NearestIndex:
         self._held: dict[str, Any] = {}
         self._unsaved = 0
 
-    def search(self, connection: Connection, wanted: Wanted, query_D: np.ndarray, count: int) -> list[Found]:
-        """At most `count` embeddings' segments, each once, the largest inner product first."""
+    def search(
+        self, connection: Connection, wanted: Wanted, query_D: np.ndarray, count: int, *, effort: int = 1
+    ) -> list[Found]:
+        """At most `count` embeddings' segments, each once, the largest inner product first.
+
+        `effort` times as many lists as usual are looked through.
+        """
 
         with self._lock:
             self._bring_up_to_date(connection, wanted)
             index = self._index
-            index.nprobe = min(PROBES, index.nlist)
+            index.nprobe = min(PROBES * effort, index.nlist)
             _, ids = index.search(query_D.reshape(1, -1).astype(np.float32), count)
-        found = (divmod(int(number), _NUMBERS) for number in ids[0] if number >= 0)
+        found = (divmod(int(number), NUMBERS) for number in ids[0] if number >= 0)
         return list(dict.fromkeys(Found(memory_id, place // wanted.parts) for memory_id, place in found))
 
     def _bring_up_to_date(self, connection: Connection, wanted: Wanted) -> None:
@@ -89,13 +95,14 @@ class NearestIndex:
         new = [memory for memory, state in wanted.states.items() if held.get(memory) != state]
         if not self._is_like(shape) or len(gone) + len(new) > _REBUILD * len(wanted.states):
             self._build(connection, wanted)
+            self._unsaved = len(wanted.states)
         else:
             self._remove(gone)
             self._add(connection, wanted, new)
         self._held = shape | {"states": dict(wanted.states)}
         self._unsaved += len(gone) + len(new)
         _log.info("nearest_index added=%d removed=%d embeddings=%d", len(new), len(gone), self._index.ntotal)
-        if self._unsaved > _SAVE * len(wanted.states):
+        if self._unsaved >= _SAVE * len(wanted.states):
             self._save()
 
     def _is_like(self, shape: Mapping[str, Any]) -> bool:
@@ -105,11 +112,7 @@ class NearestIndex:
         import faiss
 
         memories = np.array(list(wanted.states))
-        total = wanted.parts * int(
-            connection.execute(
-                select(text("sum(segments)")).select_from(M).where(M.id.in_(_listed(memories)))
-            ).scalar_one()
-        )
+        total = wanted.embeddings
         lists = max(1, min(2 ** round(np.log2(isqrt(total) or 1)), total // _TRAINING))
         self._index = faiss.index_factory(wanted.width, f"IVF{lists},SQ8", faiss.METRIC_INNER_PRODUCT)
         np.random.default_rng(_SEED).shuffle(memories)
@@ -128,7 +131,7 @@ class NearestIndex:
         import faiss
 
         for memory in memories:
-            self._index.remove_ids(faiss.IDSelectorRange(memory * _NUMBERS, (memory + 1) * _NUMBERS))
+            self._index.remove_ids(faiss.IDSelectorRange(memory * NUMBERS, (memory + 1) * NUMBERS))
 
     def _load(self) -> None:
         """What the files hold, where they are whole and belong together; else nothing."""
@@ -166,18 +169,12 @@ def _embeddings(
     connection: Connection, wanted: Wanted, memories: Sequence[int]
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """(ids, values (N·M, D) float32) of each memory that has segments."""
-    formats = dict(connection.execute(select(M.id, M.dtype).where(M.id.in_(_listed(memories)))).tuples().all())
-    rows = text('SELECT "row" FROM memory_rows WHERE memory_id = :memory ORDER BY number')
-    for memory in memories:
-        raw = b"".join(connection.execute(rows, {"memory": memory}).scalars())
-        values = numbers(raw, formats[memory]).reshape(-1, wanted.width)
-        yield memory * _NUMBERS + np.arange(len(values)), values
-
-
-def _listed(memories: Sequence[int] | np.ndarray) -> Any:
-    """A sub-query of many ids, which are too many to bind one by one."""
-    return (
-        text("SELECT value FROM json_each(:memories)")
-        .bindparams(memories=json.dumps(list(map(int, memories))))
-        .columns()
+    rows = text(
+        'SELECT m.dtype, r."row" FROM memory_rows AS r JOIN memories AS m ON m.id = r.memory_id '
+        "WHERE r.memory_id = :memory ORDER BY r.number"
     )
+    for memory in memories:
+        found = connection.execute(rows, {"memory": memory}).all()
+        dtype = found[0].dtype
+        values = numbers(b"".join(row for _, row in found), dtype).reshape(-1, wanted.width)
+        yield memory * NUMBERS + np.arange(len(values)), values

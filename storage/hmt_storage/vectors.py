@@ -37,25 +37,28 @@ class VectorIndex:
         model_id = catalog.documents[documents[0]].state.model_id
         wanted = self._of(catalog, model_id, parts, len(query_D))
         asked = None if catalog.is_all(documents) else set(documents)
-        total = parts * sum(catalog.documents[document].state.segments for document in catalog.documents)
-        count = top * parts
+        effort = 1
         while True:
+            count = min(top * parts * effort, wanted.embeddings)
             places = [
                 Place(document=document, segment=found.segment)
-                for found in self._index.search(connection, wanted, query_D, min(count, total))
+                for found in self._index.search(connection, wanted, query_D, count, effort=effort)
                 for document in catalog.of_memory[found.memory_id]
                 if asked is None or document in asked
             ]
-            if len(places) >= top or count >= total:
+            if len(places) >= top or count == wanted.embeddings:
                 return places[:top]
-            count *= 4
+            effort *= 4  # many of the nearest are of documents that are not asked
 
     def _of(self, catalog: Catalog, model_id: str, parts: int, width: int) -> Wanted:
         if self._wanted is None or self._wanted[0] is not catalog or self._wanted[1].model_id != model_id:
-            states = {
-                listed.memory_id: listed.state.state_id
+            fitting = {
+                listed.memory_id: listed.state
                 for listed in catalog.documents.values()
                 if listed.state.model_id == model_id and listed.hidden == parts * width
             }
-            self._wanted = catalog, Wanted(model_id=model_id, parts=parts, width=width, states=states)
+            embeddings = parts * sum(state.segments for state in fitting.values())
+            states = {memory_id: state.state_id for memory_id, state in fitting.items()}
+            wanted = Wanted(model_id=model_id, parts=parts, width=width, embeddings=embeddings, states=states)
+            self._wanted = catalog, wanted
         return self._wanted[1]
