@@ -39,6 +39,8 @@ bench: install
 	$(BIN)/python benchmarks/spine.py
 	$(BIN)/python benchmarks/recall.py
 	$(BIN)/python benchmarks/parsing.py
+	$(BIN)/python benchmarks/nearest.py
+	$(BIN)/python benchmarks/library.py
 
 docs: install
 	$(BIN)/pdoc --output-directory build/docs hmt_qa hmt_ingest hmt_storage hmt_ui hmt_kernels

@@ -81,7 +81,7 @@ def questions(count: int) -> list[str]:
 
 
 def search(qa: DocumentQA, text: str, using: Ranking) -> tuple[float, float]:
-    """Milliseconds by the clock, and of the processor: on a busy machine, with OMP_NUM_THREADS=1, only these compare."""
+    """Milliseconds by the clock, and of the processor: with OMP_NUM_THREADS=1, a busy machine's figures."""
     begun, spent = time.perf_counter(), time.process_time()
     qa.search(text, using=using)
     return (time.perf_counter() - begun) * 1e3, (time.process_time() - spent) * 1e3

@@ -1,50 +1,60 @@
-"""How many of the exact top 10 memories the vector index proposes, by how many lists are looked through.
+"""How many of the exact top 10 memories the vector index proposes, by how many it is asked for.
 
-    python benchmarks/nearest.py --home DIR [--questions 50]
+    python benchmarks/nearest.py [--memories 1000000] [--questions 50]
 
-`DIR` is a library that benchmarks/library.py made. Questions of two kinds: directions near a stored memory (its vector
-without what all have in common, and as much noise again), and the model's own folded questions, which have nothing to do
-with made-up memories: the hardest case.
+Memories are those of benchmarks/library_made.py. Questions of two kinds: directions near a stored memory
+(its vector without what all have in common, and as much noise again), and the model's own folded questions, which have
+nothing to do with made-up memories: the hardest case.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import time
-from pathlib import Path
 
 import faiss
 import numpy as np
 from library import PARTS, SEGMENTS, WIDTH, questions
 from library_made import Plan, centres, memories
 
-from hmt_qa import DocumentQA
+from hmt_qa.app import EMBEDDED_MODEL
+from hmt_qa.engine import LocalEngine
 from hmt_storage import nearest
 
-TOP, FETCHED = 10, 800  # what must be found, and what is fetched for 200 places of 4 memories
-PROBES = (4, 8, 16, 32, 48, 64, 128)
+TOP = 10
+FETCHED = (200, 400, 800, 1200, 1600)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Recall of the vector index.")
-    parser.add_argument("--home", type=Path, required=True)
+    parser.add_argument("--memories", type=int, default=1_000_000)
     parser.add_argument("--questions", type=int, default=50)
     chosen = parser.parse_args()
-    manifest = json.loads((chosen.home / "index" / "manifest.json").read_text())
-    index = faiss.read_index(str(chosen.home / "index" / manifest["file"]))
-    documents = len(manifest["states"])
+    documents = chosen.memories // (PARTS * SEGMENTS)
     plan = Plan(documents=documents, segments=SEGMENTS, model_id="", parts=PARTS, width=WIDTH)
-    asked = {"near a memory": near(plan, chosen.questions), "the model's own": own(chosen.home, chosen.questions)}
-    print(f"{index.ntotal:,} memories of {WIDTH}, {index.nlist} lists; PROBES = {nearest.PROBES}")
+    begun = time.process_time()
+    index = filled(plan)
+    print(f"{index.ntotal:,} memories of {WIDTH}; made and indexed in {time.process_time() - begun:.0f} s of processor")
+    asked = {"near a memory": near(plan, chosen.questions), "the model's own": own(chosen.questions)}
     for name, (queries, found) in exact(plan, asked).items():
-        for probes in PROBES:
-            index.nprobe = probes
+        for fetched in FETCHED:
             begun = time.process_time()
-            _, ids = index.search(queries, FETCHED)
+            ids = np.concatenate([index.search(query[None], fetched)[1] for query in queries])
             spent = (time.process_time() - begun) * 1e3 / len(queries)
             hits = sum(len(set(row) & set(right)) for row, right in zip(ids.tolist(), found.tolist(), strict=True))
-            print(f"{name:16} probes {probes:4}  recall@{TOP} {hits / found.size:.4f}  {spent:.1f} ms of processor")
+            print(f"{name:16} fetched {fetched:5}  recall@{TOP} {hits / found.size:.4f}  {spent:.1f} ms of processor")
+
+
+def filled(plan: Plan) -> faiss.Index:
+    middle = centres(plan)
+    index = nearest.empty_index(WIDTH, plan.documents * SEGMENTS * PARTS)
+    chance = np.random.default_rng(0)
+    sample = chance.choice(plan.documents, size=min(plan.documents, 100), replace=False)
+    index.train(np.concatenate([memories(plan, int(document), middle).reshape(-1, WIDTH) for document in sample]))
+    for document in range(plan.documents):
+        values = memories(plan, document, middle).reshape(-1, WIDTH)
+        index.add_with_ids(values, (document + 1) * nearest.NUMBERS + np.arange(len(values)))
+    return index
 
 
 def near(plan: Plan, count: int) -> np.ndarray:
@@ -57,10 +67,10 @@ def near(plan: Plan, count: int) -> np.ndarray:
     return np.array(rows, dtype=np.float32)
 
 
-def own(home: Path, count: int) -> np.ndarray:
-    with DocumentQA.open(home) as qa:
-        encoded = (qa.engine.encode(text).ids for text in questions(count)[:count])
-        folded = [np.frombuffer(qa.engine.folded(qa.engine.summarise(ids)), "<f4") for ids in encoded]
+def own(count: int) -> np.ndarray:
+    engine = LocalEngine(EMBEDDED_MODEL)
+    encoded = (engine.encode(text).ids for text in questions(count)[:count])
+    folded = [np.frombuffer(engine.folded(engine.summarise(ids)), "<f4") for ids in encoded]
     return np.stack(folded)
 
 

@@ -1,6 +1,6 @@
 """The memories that a question's folded query has the largest inner products with, proposed by FAISS.
 
-An inverted file with 8-bit codes over every memory embedding of one model. It is a cache in the home folder: a manifest
+Codes of one bit a number (RaBitQ) of every memory embedding of one model. It is a cache in the home folder: a manifest
 says which memories are in it and in which state; where SQLite says otherwise, memories are taken out and put in, or all
 is built again. What it proposes is for the exact softmax to judge.
 
@@ -15,7 +15,6 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from math import isqrt
 from pathlib import Path
 from threading import Lock
 from typing import Any, NamedTuple
@@ -27,9 +26,10 @@ from hmt_storage.contents import numbers
 
 _log = logging.getLogger(__name__)
 
-FORMAT = 1
-PROBES = 48
-"""Lists looked through for a question: measured with benchmarks/nearest.py."""
+FORMAT = 2
+_LISTS = 64
+"""Lists, all of which are looked through: they make the codes better (an embedding's code tells how it lies to its
+list's centre) and not the search shorter, which missed two of five: see docs/decisions/0017."""
 
 _TRAINING = 48  # memories a list, for its centre; FAISS asks for 39
 _REBUILD = 0.25  # of all memories: when more were added or removed, the lists' centres no longer fit
@@ -68,18 +68,12 @@ class NearestIndex:
         self._held: dict[str, Any] = {}
         self._unsaved = 0
 
-    def search(
-        self, connection: Connection, wanted: Wanted, query_D: np.ndarray, count: int, *, effort: int = 1
-    ) -> list[Found]:
-        """At most `count` embeddings' segments, each once, the largest inner product first.
-
-        `effort` times as many lists as usual are looked through.
-        """
+    def search(self, connection: Connection, wanted: Wanted, query_D: np.ndarray, count: int) -> list[Found]:
+        """At most `count` embeddings' segments, each once, the largest inner product first."""
 
         with self._lock:
             self._bring_up_to_date(connection, wanted)
             index = self._index
-            index.nprobe = min(PROBES * effort, index.nlist)
             _, ids = index.search(query_D.reshape(1, -1).astype(np.float32), count)
         found = (divmod(int(number), NUMBERS) for number in ids[0] if number >= 0)
         return list(dict.fromkeys(Found(memory_id, place // wanted.parts) for memory_id, place in found))
@@ -109,12 +103,10 @@ class NearestIndex:
         return self._index is not None and all(self._held.get(name) == value for name, value in shape.items())
 
     def _build(self, connection: Connection, wanted: Wanted) -> None:
-        import faiss
-
         memories = np.array(list(wanted.states))
         total = wanted.embeddings
-        lists = max(1, min(2 ** round(np.log2(isqrt(total) or 1)), total // _TRAINING))
-        self._index = faiss.index_factory(wanted.width, f"IVF{lists},SQ8", faiss.METRIC_INNER_PRODUCT)
+        self._index = empty_index(wanted.width, total)
+        lists = self._index.nlist
         np.random.default_rng(_SEED).shuffle(memories)
         enough = max(1, -(-len(memories) * lists * _TRAINING // total))
         sample = [values for _, values in _embeddings(connection, wanted, memories[:enough].tolist())]
@@ -142,6 +134,7 @@ class NearestIndex:
             index = faiss.read_index(str(self._folder / held["file"]))
             if index.ntotal == held["embeddings"] and index.d == held["width"]:
                 held["states"] = {int(memory): state for memory, state in held["states"].items()}
+                index.nprobe, index.parallel_mode = index.nlist, 1
                 self._index, self._held = index, held
 
     def _save(self) -> None:
@@ -163,6 +156,16 @@ class NearestIndex:
             _log.warning("nearest_index_not_saved folder=%s error=%s", self._folder, error)
         else:
             self._unsaved = 0
+
+
+def empty_index(width: int, embeddings: int) -> Any:
+    """An untrained FAISS index for so many embeddings; a search looks through all of it, on all cores."""
+    import faiss
+
+    lists = max(1, min(_LISTS, embeddings // _TRAINING))
+    index: Any = faiss.index_factory(width, f"IVF{lists},RaBitQ", faiss.METRIC_INNER_PRODUCT)
+    index.nprobe, index.parallel_mode = lists, 1
+    return index
 
 
 def _embeddings(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import struct
 import zlib
 from collections import defaultdict
@@ -113,19 +114,20 @@ def stored_memory(connection: Connection, document: str, memory_id: int) -> Stor
 def stored_rows(connection: Connection, places: Sequence[Place]) -> list[StoredRow]:
     """The memory rows at `places`, in their order, each checked against its checksum."""
     query = text(
-        'SELECT m.dtype, m.hidden, r.sha256, r."row" FROM documents AS d JOIN memories AS m ON m.id = d.memory_id '
-        "JOIN memory_rows AS r ON r.memory_id = m.id WHERE d.id = :document AND r.number = :number"
+        'SELECT j.key, m.dtype, m.hidden, r.sha256, r."row" FROM json_each(:places) AS j '
+        "JOIN documents AS d ON d.id = json_extract(j.value, '$[0]') JOIN memories AS m ON m.id = d.memory_id "
+        "JOIN memory_rows AS r ON r.memory_id = m.id AND r.number = json_extract(j.value, '$[1]')"
     )
-    found = []
-    for place in places:
-        stored = connection.execute(query, {"document": place.document, "number": place.segment}).one_or_none()
-        if stored is None:
-            raise _missing(place)
-        dtype, hidden, checksum, row = stored
+    asked = json.dumps([(place.document, place.segment) for place in places])
+    found: dict[int, StoredRow] = {}
+    for index, dtype, hidden, checksum, row in connection.execute(query, {"places": asked}):
         if len(row) != row_bytes(dtype, hidden) or hashlib.sha256(row).digest() != checksum:
-            raise damaged(place.document, f"the memory row of segment {place.segment}")
-        found.append(StoredRow(dtype, row))
-    return found
+            raise damaged(places[index].document, f"the memory row of segment {places[index].segment}")
+        found[index] = StoredRow(dtype, row)
+    for index, place in enumerate(places):
+        if index not in found:
+            raise _missing(place)
+    return [found[index] for index in range(len(places))]
 
 
 def _missing(place: Place) -> UnknownDocument:

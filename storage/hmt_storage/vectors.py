@@ -42,7 +42,7 @@ class VectorIndex:
             count = min(top * parts * effort, wanted.embeddings)
             places = [
                 Place(document=document, segment=found.segment)
-                for found in self._index.search(connection, wanted, query_D, count, effort=effort)
+                for found in self._index.search(connection, wanted, query_D, count)
                 for document in catalog.of_memory[found.memory_id]
                 if asked is None or document in asked
             ]
