@@ -131,7 +131,7 @@ class NearestIndex:
 
         with suppress(OSError, ValueError, RuntimeError):  # FAISS raises RuntimeError for a file it cannot read
             held = json.loads((self._folder / "manifest.json").read_text(encoding="utf-8"))
-            index = faiss.read_index(str(self._folder / held["file"]))
+            index: Any = faiss.read_index(str(self._folder / held["file"]))
             if index.ntotal == held["embeddings"] and index.d == held["width"]:
                 held["states"] = {int(memory): state for memory, state in held["states"].items()}
                 index.nprobe, index.parallel_mode = index.nlist, 1
