@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from time import perf_counter
 
 from hmt_qa.citing import Span, locate, page_at
+from hmt_qa.errors import TextNotKept
 from hmt_qa.following import together
-from hmt_qa.ports import Library
+from hmt_qa.ports import Askable
 from hmt_qa.retrieval import Found, RankedPlace
 from hmt_qa.types import Answer, Citation, Mode, StoredSegment, Timings, Turn
 from hmt_qa.writers.contract import Passage, Request, Unanswerable, Writer
@@ -29,7 +30,7 @@ class Evidence:
 class Answerer:
     """Has answers written by one writer over one library, and finds where they stand."""
 
-    def __init__(self, library: Library, writer: Writer) -> None:
+    def __init__(self, library: Askable, writer: Writer) -> None:
         self._library = library
         self._writer = writer
 
@@ -51,7 +52,9 @@ class Answerer:
         request = Request(
             question=question,
             question_ids=question_ids,
-            passages=[self._passage(item.segment) for item in evidence] if mode is Mode.EVIDENCE else [],
+            passages=[self._passage(item.segment) for item in self._readable(evidence)]
+            if mode is Mode.EVIDENCE
+            else [],
             prompt_1MD=found.prompt_1MD,
             mode=mode,
             earlier=earlier,
@@ -89,13 +92,34 @@ class Answerer:
         segments = self._library.segments([ranked.place for ranked in places])
         return [Evidence(place, segment) for place, segment in zip(places, segments, strict=True)]
 
+    @staticmethod
+    def _readable(evidence: Sequence[Evidence]) -> list[Evidence]:
+        """Those with text; raises `TextNotKept` where none has any."""
+        readable = [item for item in evidence if item.segment.token_ids]
+        if evidence and not readable:
+            raise TextNotKept(
+                "The places found were imported without their text.",
+                subject=evidence[0].segment.place.document,
+                remedy="Ask with --mode memory, or import the document with its text.",
+            )
+        return readable
+
     def _citations(self, answer: str, question: str, evidence: Sequence[Evidence]) -> tuple[Citation, ...]:
-        """The sentence that says the answer first, then the other places in their rank's order."""
-        spans = [(item, locate(answer, question, item.segment)) for item in evidence]
+        """The sentence that says the answer first, then the other places in their rank's order.
+
+        A segment without its text is cited whole, with an empty quote.
+        """
+        spans = [(item, self._span(answer, question, item.segment)) for item in evidence]
         saying = max(spans, key=lambda pair: pair[1].share, default=None)
         if answer and saying is not None and saying[1].share >= SAYS_IT:
             spans.sort(key=lambda pair: pair is not saying)
         return tuple(self._citation(item, span) for item, span in spans if span.end > span.start)
+
+    @staticmethod
+    def _span(answer: str, question: str, segment: StoredSegment) -> Span:
+        if segment.token_ids:
+            return locate(answer, question, segment)
+        return Span(start=0, end=segment.char_end - segment.char_start, share=0.0)
 
     def _citation(self, item: Evidence, span: Span) -> Citation:
         segment = item.segment

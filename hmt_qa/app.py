@@ -17,7 +17,7 @@ from hmt_qa import awaiting, plugins
 from hmt_qa.citing import page_at
 from hmt_qa.conversing import Conversing
 from hmt_qa.engine import LocalEngine
-from hmt_qa.errors import JobEnded, NothingIngested
+from hmt_qa.errors import JobEnded, NothingIngested, UnknownDocument
 from hmt_qa.following import together
 from hmt_qa.options import AskOptions, ChatOptions, SearchOptions
 from hmt_qa.ports import Ingestor, Library, ProgressObserver
@@ -25,27 +25,35 @@ from hmt_qa.prompt import question_ids
 from hmt_qa.retrieval import Earlier, Found, RankedPlace, Retriever
 from hmt_qa.types import (
     Answer,
+    Collected,
     Conversation,
     Document,
+    Imported,
     IngestOptions,
     IngestResult,
     Job,
     JobState,
     Mode,
+    PageChange,
     PageSpan,
+    PageWeight,
+    Place,
     Ranking,
     ReaderOptions,
     SearchResult,
     TextBox,
     Turn,
+    Verdict,
 )
 
 if TYPE_CHECKING:
     from hmt_qa.answering import Answerer
+    from hmt_qa.comparing import Content
     from hmt_qa.writers.contract import Writer
 
 EMBEDDED_MODEL = Path(__file__).parent / "assets" / "hmt-small"
 EVIDENCE_PLACES = 4
+WHOLE_DOCUMENT = 2**31  # more places than any document has
 UNTRAINED_KEYWORD_TRUST = 5.0  # a memory that was never trained is mostly noise: keywords lead
 TRAINED_KEYWORD_TRUST = 0.5  # measured: docs/decisions/0006
 
@@ -163,9 +171,12 @@ class DocumentQA:
         documents: Sequence[str] = (),
         mode: Mode = Mode.EVIDENCE,
         top: int = EVIDENCE_PLACES,
+        as_of_page: int | None = None,
     ) -> Answer:
         """The whole answer; `stream` gives it as it is written."""
-        for item in self.stream(question, collection=collection, documents=documents, mode=mode, top=top):
+        for item in self.stream(
+            question, collection=collection, documents=documents, mode=mode, top=top, as_of_page=as_of_page
+        ):
             if isinstance(item, Answer):
                 return item
         raise AssertionError("a stream ends with an Answer")
@@ -178,19 +189,24 @@ class DocumentQA:
         documents: Sequence[str] = (),
         mode: Mode = Mode.EVIDENCE,
         top: int = EVIDENCE_PLACES,
+        as_of_page: int | None = None,
     ) -> Iterator[str | Answer]:
         """Text pieces of the answer as they are written, then the `Answer` itself.
 
         `documents` are ids; without them all of `collection`, or of the library, is asked. `top` segments are
-        recalled and, in evidence mode, re-read. Raises `NothingIngested`, `UnknownDocument`, `EmptyQuestion`,
+        recalled and, in evidence mode, re-read. With `as_of_page` every document is asked as if it ended with that
+        page (from 1): its memory then, and no word after. Raises `NothingIngested`, `UnknownDocument`, `EmptyQuestion`,
         `QuestionTooLong`, `ModelMismatch` and `ReaderUnsuited` before the first piece, `ReaderFailed` at any.
         """
         begun = perf_counter()
         ids = self._question_ids(question)
         chosen = self._chosen(collection, documents)
         using = Ranking.MEMORY if mode is Mode.MEMORY else Ranking.HYBRID
-        found = self._retriever.find(question, ids, documents=chosen, using=using, top=top)
-        yield from self._answerer.stream(question, ids, found, mode=mode, begun=begun)
+        retriever, answerer = (
+            (self._retriever, self._answerer) if as_of_page is None else self._at_page(as_of_page, chosen)
+        )
+        found = retriever.find(question, ids, documents=chosen, using=using, top=top)
+        yield from answerer.stream(question, ids, found, mode=mode, begun=begun)
 
     async def aask(self, question: str, **options: Unpack[AskOptions]) -> Answer:
         """`ask` without blocking the event loop; cancelled, the model stops within a token."""
@@ -308,6 +324,27 @@ class DocumentQA:
         """`chat` without blocking the event loop; closed or cancelled, the model stops within a token."""
         return awaiting.items(self.chat(conversation_id, question, **options))
 
+    def heat(self, question: str, *, document: str) -> list[PageWeight]:
+        """How much a question attends to each page of one document, in the order of pages; the weights sum to 1."""
+        from hmt_qa.heat import page_weights
+
+        identity = self.library.document(document).id
+        ids = self._question_ids(question)
+        found = self._retriever.find(question, ids, documents=[identity], using=Ranking.MEMORY, top=WHOLE_DOCUMENT)
+        segments = self.library.segments([ranked.place for ranked in found.places])
+        weights = [ranked.weight for ranked in found.places]
+        return page_weights(identity, self.library.pages(identity), segments, weights)
+
+    def compare(self, old: str, new: str) -> list[PageChange]:
+        """Pages that are not the same in two documents, the most changed in meaning first.
+
+        Both are named by id or path. Raises `UnknownDocument` and `ModelMismatch`.
+        """
+        from hmt_qa.comparing import compare  # loads torch
+
+        before, after = (self._content(self._named(name)) for name in (old, new))
+        return compare(before, after)
+
     def documents(self, *, collection: str | None = None) -> Sequence[Document]:
         """All readable documents, oldest first."""
         return self.library.documents(collection=collection)
@@ -331,6 +368,30 @@ class DocumentQA:
     def remove(self, document_id: str) -> Document:
         """Delete a document with its text, memory and index rows; returns what it was."""
         return self.library.remove(document_id)
+
+    def export(
+        self, file: Path | str, *, collection: str | None = None, documents: Sequence[str] = (), with_text: bool = True
+    ) -> Sequence[Document]:
+        """Write documents to one new file that `take_in` reads elsewhere, with their text or their memories alone.
+
+        `documents` are ids; without them all of `collection` is written. Raises `BundleNotWritten`.
+        """
+        return self.library.export(self._chosen(collection, documents), Path(file), with_text=with_text)
+
+    def take_in(self, file: Path | str, *, collection: str | None = None) -> Sequence[Imported]:
+        """Store what an exported file holds, all of it or nothing, without reading a document again.
+
+        The file may come from anyone. Raises `InvalidBundle` and `DocumentExists`.
+        """
+        return self.library.take_in(Path(file), shape=self.engine.shape, collection=collection)
+
+    def verify(self) -> Iterator[Verdict]:
+        """Look at every stored byte: a verdict on the library's file, then one on each document."""
+        return self.library.verify()
+
+    def collect_garbage(self) -> Sequence[Collected]:
+        """Remove what nothing refers to, and say what it was."""
+        return self.library.collect_garbage()
 
     def jobs(self, *, limit: int | None = 100) -> Sequence[Job]:
         """Ingestions, newest first, as any process may observe them."""
@@ -388,9 +449,11 @@ class DocumentQA:
 
     @cached_property
     def _retriever(self) -> Retriever:
-        trained = self.engine.checkpoint.memory_trained
-        trust = TRAINED_KEYWORD_TRUST if trained else UNTRAINED_KEYWORD_TRUST
-        return Retriever(self.library, self.engine, keyword_trust=trust)
+        return Retriever(self.library, self.engine, keyword_trust=self._keyword_trust)
+
+    @property
+    def _keyword_trust(self) -> float:
+        return TRAINED_KEYWORD_TRUST if self.engine.checkpoint.memory_trained else UNTRAINED_KEYWORD_TRUST
 
     @cached_property
     def _conversing(self) -> Conversing:
@@ -403,10 +466,48 @@ class DocumentQA:
     @cached_property
     def _answerer(self) -> Answerer:
         from hmt_qa.answering import Answerer
+
+        return Answerer(self.library, self._writer)
+
+    @cached_property
+    def _writer(self) -> Writer:
         from hmt_qa.writers.choosing import open_writer
 
         reader = self._reader
-        return Answerer(self.library, open_writer(reader, self.engine) if isinstance(reader, ReaderOptions) else reader)
+        return open_writer(reader, self.engine) if isinstance(reader, ReaderOptions) else reader
+
+    def _at_page(self, page: int, documents: Sequence[str]) -> tuple[Retriever, Answerer]:
+        from hmt_qa.answering import Answerer
+        from hmt_qa.as_of import AsOfPage
+
+        library = AsOfPage(self.library, self.engine, page)
+        if not any(library.length(document) for document in documents):
+            raise NothingIngested(
+                f"There is no text up to page {page}.", subject=page, remedy="Ask as of a later page, or of the whole."
+            )
+        return Retriever(library, self.engine, keyword_trust=self._keyword_trust), Answerer(library, self._writer)
+
+    def _named(self, name: str) -> str:
+        """The id of a document by its id, or by its path where only one collection has it."""
+        path = str(Path(name).expanduser().resolve())
+        found = [document.id for document in self.library.documents() if document.path in {name, path}]
+        if len(found) > 1:
+            raise UnknownDocument(
+                f"{name} is in several collections: {', '.join(found)}.", subject=name, remedy="Name one by its id."
+            )
+        return found[0] if found else self.library.document(name).id
+
+    def _content(self, document: str) -> Content:
+        from hmt_qa.comparing import Content
+
+        rows_NMD = self._retriever.bank(document)
+        places = [Place(document=document, segment=number) for number in range(len(rows_NMD))]
+        return Content(
+            rows_NMD=rows_NMD,
+            segments=self.library.segments(places),
+            state_ids=self.library.state_ids(document),
+            pages=self.library.pages(document),
+        )
 
     def _question_ids(self, question: str) -> list[int]:
         return question_ids(self.engine.tokenizer, question, limit=self.engine.segment_length)
@@ -414,7 +515,7 @@ class DocumentQA:
     def _chosen(self, collection: str | None, documents: Sequence[str]) -> list[str]:
         if documents:
             return list(dict.fromkeys(self.library.document(document).id for document in documents))
-        chosen = [document.id for document in self.library.documents(collection=collection)]
+        chosen = list(self.library.document_ids(collection=collection))
         if not chosen:
             where = f"collection {collection!r}" if collection else "the library"
             raise NothingIngested(

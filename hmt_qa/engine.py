@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
-from itertools import islice
+from itertools import groupby, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -18,7 +18,7 @@ from tokenizers import Tokenizer
 from hmt_qa import chain
 from hmt_qa.errors import InvalidCheckpoint
 from hmt_qa.model.checkpoint import Checkpoint
-from hmt_qa.types import EncodedText, Segment, StoredMemory
+from hmt_qa.types import EncodedText, MemoryShape, Segment, StoredMemory, StoredRow
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -130,6 +130,16 @@ class LocalEngine:
         return position_limit(cast(Any, self.config.backbone_config))
 
     @property
+    def shape(self) -> MemoryShape:
+        """What an imported memory must be like to be asked by this engine."""
+        return MemoryShape(
+            model_id=self.model_id,
+            hidden=self.hidden,
+            segment_length=self.segment_length,
+            vocabulary=self.config.vocab_size,
+        )
+
+    @property
     def recall_window(self) -> int:
         """N, newest segments whose memories ingestion attends to."""
         return int(self.config.recall_window)
@@ -194,6 +204,10 @@ class LocalEngine:
         # A copy, aligned as torch aligns: matrix products differ in their last bits with the address of their operands.
         return flat.to(self.machine.device, self.machine.dtype, copy=True)
 
+    def raw(self, rows_NMD: Tensor) -> bytes:
+        """The inverse of `rows`: little-endian numbers of this engine's `dtype`."""
+        return _bytes(rows_NMD)
+
     def bank(self, stored: StoredMemory) -> Tensor:
         """A stored memory, (N, M, D)."""
         return self.rows(stored.rows, stored.hidden, stored.dtype)
@@ -205,6 +219,20 @@ class LocalEngine:
         with torch.inference_mode():
             segments = self._padded_ids([question_ids])
             return self.model.represent(segments, length=segments.ids_BW.shape[1])
+
+    def folded(self, summary_1D: Tensor) -> bytes:
+        """What inner products with memories give their scores: D little-endian float32."""
+        import torch
+
+        with torch.inference_mode():
+            return _bytes(self.model.memory.fold(summary_1D)[0].to(torch.float32))
+
+    def some_rows(self, stored: Sequence[StoredRow]) -> Tensor:
+        """Memories (N, M, D) of N places."""
+        import torch
+
+        parts = [self.rows(b"".join(one.row for one in group), self.hidden, dtype) for dtype, group in _runs(stored)]
+        return torch.cat(parts) if parts else self.rows(b"", self.hidden)
 
     def recall(self, summary_1D: Tensor, rows_NMD: Tensor) -> tuple[Tensor, list[float]]:
         """P_q, (1, M, D), and the weight of each of the N segments (they sum to 1)."""
@@ -277,6 +305,12 @@ def _bytes(row_MD: Tensor) -> bytes:
     import torch
 
     return row_MD.contiguous().view(torch.uint8).cpu().numpy().tobytes()
+
+
+def _runs(stored: Sequence[StoredRow]) -> Iterator[tuple[str, list[StoredRow]]]:
+    """Neighbours of the same number format."""
+    for dtype, group in groupby(stored, key=lambda one: one.dtype):
+        yield dtype, list(group)
 
 
 def _groups(segments: Iterable[Segment], size: int) -> Iterator[list[Segment]]:

@@ -22,6 +22,10 @@ HmtQaError
 │   ├── JobEnded                the ingestion is done or failed: nothing to cancel or to resume
 │   ├── LibraryBusy             the database stayed locked
 │   ├── LibraryUnusable         not a database of ours, or a newer schema
+│   ├── InvalidBundle           an imported file is damaged, hostile, or for another model
+│   ├── BundleNotWritten        the file to export to exists, or cannot be written
+│   ├── DocumentExists          another document stands at an imported one's place
+│   ├── TextNotKept             the places to read were imported without their text
 │   └── StorageFull             the disk, or a quota, is full
 ├── ModelProblem
 │   ├── ModelMissing            no checkpoint at this place
@@ -138,6 +142,22 @@ class LibraryBusy(LibraryProblem):
 
 class LibraryUnusable(LibraryProblem):
     """Not a database of ours, or one with a newer schema."""
+
+
+class InvalidBundle(LibraryProblem):
+    """An imported file is damaged, hostile, of another format or of another model."""
+
+
+class BundleNotWritten(LibraryProblem):
+    """The file to export to exists already, or cannot be written."""
+
+
+class DocumentExists(LibraryProblem):
+    """Another document stands at the place of an imported one."""
+
+
+class TextNotKept(LibraryProblem):
+    """The places that were to be read were imported without their text."""
 
 
 class StorageFull(LibraryProblem):

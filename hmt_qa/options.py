@@ -15,6 +15,7 @@ class AskOptions(TypedDict, total=False):
     documents: Sequence[str]
     mode: Mode
     top: int
+    as_of_page: int | None
 
 
 class ChatOptions(TypedDict, total=False):

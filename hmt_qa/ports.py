@@ -9,24 +9,30 @@ from typing import Protocol
 
 from hmt_qa.types import (
     Answer,
+    Collected,
     Conversation,
     Document,
     EncodedText,
     Hit,
+    Imported,
     IngestOptions,
     IngestResult,
     Job,
     KnownFile,
+    MemoryShape,
+    MemoryState,
     Page,
     PageSpan,
     Place,
     Segment,
     SourceFile,
     StoredMemory,
+    StoredRow,
     StoredSegment,
     TextBox,
     Turn,
     TurnSegment,
+    Verdict,
 )
 
 
@@ -160,7 +166,47 @@ class Chats(Protocol):
         ...
 
 
-class Library(Protocol):
+class Askable(Protocol):
+    """What a question needs of a library. Every method raises `LibraryProblem` subclasses only."""
+
+    def document(self, document_id: str) -> Document:
+        """One document; raises `UnknownDocument`."""
+        ...
+
+    def pages(self, document_id: str) -> Sequence[PageSpan]:
+        """The pages of a document in order."""
+        ...
+
+    def segments(self, places: Sequence[Place]) -> Sequence[StoredSegment]:
+        """The segments at `places`, in the order asked."""
+        ...
+
+    def memory(self, document_id: str) -> StoredMemory:
+        """All memory rows of a document, checked against their checksums; raises `DamagedMemory`."""
+        ...
+
+    def memory_states(self, documents: Sequence[str]) -> Sequence[MemoryState]:
+        """Whose each document's memory is, in which state and how long, without reading rows; any number of ids."""
+        ...
+
+    def nearest(self, query: bytes, *, parts: int, documents: Sequence[str], top: int) -> Sequence[Place]:
+        """About `top` places whose memories may have the largest inner products with `query`, best first.
+
+        `query` is D little-endian float32, a segment's row holds `parts` memories of D. They are proposals of an index
+        that may miss some; all documents are one model's.
+        """
+        ...
+
+    def memory_rows(self, places: Sequence[Place]) -> Sequence[StoredRow]:
+        """The memory rows of `places`, in the order asked, each checked; raises `DamagedMemory`."""
+        ...
+
+    def keyword_search(self, query: str, *, documents: Sequence[str], top: int) -> Sequence[Hit]:
+        """Places by BM25 over the words of a natural-language `query`, best first."""
+        ...
+
+
+class Library(Askable, Protocol):
     """Documents, their text and their memories. Every method raises `LibraryProblem` subclasses only."""
 
     @property
@@ -172,8 +218,8 @@ class Library(Protocol):
         """All readable documents, oldest first."""
         ...
 
-    def document(self, document_id: str) -> Document:
-        """One document; raises `UnknownDocument`."""
+    def document_ids(self, *, collection: str | None = None) -> Sequence[str]:
+        """The ids of all readable documents, oldest first."""
         ...
 
     def known(self, *, collection: str, path: str) -> KnownFile | None:
@@ -204,20 +250,12 @@ class Library(Protocol):
         """Delete a document and, when no other shares it, its memory, text and index rows; returns what it was."""
         ...
 
-    def pages(self, document_id: str) -> Sequence[PageSpan]:
-        """The pages of a document in order."""
-        ...
-
     def text(self, document_id: str, char_start: int, char_end: int) -> str:
         """The document's text at a span."""
         ...
 
     def boxes(self, document_id: str, page: int) -> Sequence[TextBox]:
         """Word boxes of one page, empty where the format has none."""
-        ...
-
-    def segments(self, places: Sequence[Place]) -> Sequence[StoredSegment]:
-        """The segments at `places`, in the order asked."""
         ...
 
     def set_metadata(self, document_id: str, metadata: Mapping[str, object]) -> None:
@@ -228,16 +266,8 @@ class Library(Protocol):
         """What `set_metadata` kept, or None."""
         ...
 
-    def memory(self, document_id: str) -> StoredMemory:
-        """All memory rows of a document, checked against their checksums; raises `DamagedMemory`."""
-        ...
-
-    def memory_state(self, document_id: str) -> tuple[str, str]:
-        """(model_id, state_id) of a document's memory, without reading its rows."""
-        ...
-
-    def keyword_search(self, query: str, *, documents: Sequence[str], top: int) -> Sequence[Hit]:
-        """Places by BM25 over the words of a natural-language `query`, best first."""
+    def state_ids(self, document_id: str) -> Sequence[str]:
+        """The chain of states of a document's memory (hex), one a segment."""
         ...
 
     def begin(
@@ -289,6 +319,22 @@ class Library(Protocol):
 
     def report_failure(self, source: SourceFile, error: str) -> Job:
         """Record an input that failed before it could begin (unreadable, encrypted), for whoever observes jobs."""
+        ...
+
+    def export(self, document_ids: Sequence[str], file: Path, *, with_text: bool = True) -> Sequence[Document]:
+        """Write documents, with their text or their memories alone, to a new file; it is there whole or not at all."""
+        ...
+
+    def take_in(self, file: Path, *, shape: MemoryShape, collection: str | None = None) -> Sequence[Imported]:
+        """Store what an exported file from anyone holds, all of it or nothing; raises `InvalidBundle`."""
+        ...
+
+    def verify(self) -> Iterator[Verdict]:
+        """Look at every stored byte: a verdict on the whole, then one on each document."""
+        ...
+
+    def collect_garbage(self) -> Sequence[Collected]:
+        """Remove what nothing refers to."""
         ...
 
     def close(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from threading import Lock
 from time import perf_counter
@@ -13,14 +13,16 @@ from typing import TYPE_CHECKING
 from hmt_qa.engine import LocalEngine
 from hmt_qa.errors import ModelMismatch
 from hmt_qa.fusion import between, fuse
-from hmt_qa.ports import Library
-from hmt_qa.types import Place, Ranking
+from hmt_qa.ports import Askable
+from hmt_qa.types import MemoryState, Place, Ranking
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 CANDIDATES = 50  # places each ranking proposes to the hybrid
-CACHED_MEMORIES = 64
+CACHED_BYTES = 500_000_000
+EXACT_MEMORIES = 100_000  # embeddings that a question is compared with one by one; of more, an index proposes some
+PROPOSED = 16  # times as many places as are wanted: measured in docs/decisions/0017
 EARLIER_TRUST = 0.25  # of an earlier question's keywords against those of the one asked: docs/decisions/0015
 SAME_TOPIC = 0.25  # of the earlier question's best BM25 that the best place must have for the topic to be the same
 
@@ -67,11 +69,12 @@ class Retriever:
     `keyword_trust` is how much a point of BM25 counts against the memory's weights: see `hmt_qa.fusion`.
     """
 
-    def __init__(self, library: Library, engine: LocalEngine, *, keyword_trust: float) -> None:
+    def __init__(self, library: Askable, engine: LocalEngine, *, keyword_trust: float) -> None:
         self._library = library
         self._engine = engine
         self._keyword_trust = keyword_trust
         self._memories: OrderedDict[str, Tensor] = OrderedDict()
+        self._kept = 0  # bytes
         self._lock = Lock()
 
     def find(
@@ -88,43 +91,64 @@ class Retriever:
 
         With an `earlier` question, places count that either alone or both together point at.
         """
-        import torch
-
         begun = perf_counter()
-        banks = [self._memory(document) for document in documents]
-        rows_NMD = torch.cat(banks)
+        states = self._states(documents)
+        wanted = max(top, CANDIDATES)
+        summaries = [self._engine.summarise(ids) for ids in (question_ids, *((earlier.joined_ids,) if earlier else ()))]
+        by_words = using != Ranking.MEMORY
+        words = self._words(question, documents, wanted) if by_words else {}
+        before = self._words(earlier.question, documents, wanted) if earlier and by_words else {}
+        summarised = perf_counter()
+        places, rows_NMD = self._places(states, summaries, [*words, *before], wanted)
         resumed = perf_counter()
-        prompt_1MD, weights = self._engine.recall(self._engine.summarise(question_ids), rows_NMD)
+        prompt_1MD, weights = self._engine.recall(summaries[0], rows_NMD)
         joined_1MD = prompt_1MD
         if earlier is not None:
-            joined_1MD, joined = self._engine.recall(self._engine.summarise(earlier.joined_ids), rows_NMD)
+            joined_1MD, joined = self._engine.recall(summaries[1], rows_NMD)
             weights = between(weights, joined)
-        places = [
-            Place(document=document, segment=number)
-            for document, bank in zip(documents, banks, strict=True)
-            for number in range(bank.shape[0])
-        ]
         weight_of = dict(zip(places, weights, strict=True))
-        wanted = max(top, CANDIDATES)
         heaviest = heapq.nsmallest(wanted, places, key=lambda place: (-weight_of[place], place.document, place.segment))
         by_memory = heaviest if using != Ranking.KEYWORD else []
-        words = self._words(question, documents, wanted) if using != Ranking.MEMORY else {}
-        before = self._words(earlier.question, documents, wanted) if earlier and using != Ranking.MEMORY else {}
         ranked = self._ranked(by_memory, _together(words, before, wanted), weight_of, using)
         goes_on = earlier is not None and (using is Ranking.MEMORY or _speaks_of(before, ranked))
         recalled = perf_counter()
-        return Found(
-            ranked[:top],
-            joined_1MD if goes_on else prompt_1MD,
-            (resumed - begun) * 1e3,
-            (recalled - resumed) * 1e3,
-            goes_on,
-        )
+        resume_ms, all_ms = (resumed - summarised) * 1e3, (recalled - begun) * 1e3
+        return Found(ranked[:top], joined_1MD if goes_on else prompt_1MD, resume_ms, all_ms - resume_ms, goes_on)
+
+    def _places(
+        self, states: Sequence[MemoryState], summaries: Sequence[Tensor], words: Iterable[Place], wanted: int
+    ) -> tuple[list[Place], Tensor]:
+        """Places to weigh with their memories, (N, M, D): all, or where they are too many the likely ones.
+
+        A softmax over the likely ones gives the same order as one over all; their weights sum to 1 without the others.
+        """
+        import torch
+
+        parts = self._engine.config.memories_per_segment
+        if parts * sum(state.segments for state in states) > EXACT_MEMORIES:
+            documents = [state.document for state in states]
+            near = [
+                place
+                for summary_1D in summaries
+                for place in self._library.nearest(
+                    self._engine.folded(summary_1D), parts=parts, documents=documents, top=PROPOSED * wanted
+                )
+            ]
+            places = list(dict.fromkeys([*near, *words]))
+            return places, self._engine.some_rows(self._library.memory_rows(places))
+        banks = [self._bank(state) for state in states]
+        places = [
+            Place(document=state.document, segment=number)
+            for state, bank in zip(states, banks, strict=True)
+            for number in range(bank.shape[0])
+        ]
+        return places, torch.cat(banks)
 
     def forget(self) -> None:
         """Drop every kept memory."""
         with self._lock:
             self._memories.clear()
+            self._kept = 0
 
     def _words(self, question: str, documents: Sequence[str], top: int) -> dict[Place, float]:
         """BM25 of the `top` places, best first."""
@@ -146,23 +170,35 @@ class Retriever:
             for place in ranked
         )
 
-    def _memory(self, document: str) -> Tensor:
-        model_id, state_id = self._library.memory_state(document)
-        if model_id != self._engine.model_id:
-            raise ModelMismatch(
-                f"Document {document} was read by {model_id}, this is {self._engine.model_id}.",
-                subject=document,
-                remedy="Ask with that model (--model), or ingest the document again with this one.",
-            )
+    def bank(self, document: str) -> Tensor:
+        """The memories of one document, (N, M, D); raises `ModelMismatch` where another model wrote them."""
+        (state,) = self._states([document])
+        return self._bank(state)
+
+    def _states(self, documents: Sequence[str]) -> Sequence[MemoryState]:
+        states = self._library.memory_states(documents)
+        for state in states:
+            if state.model_id != self._engine.model_id:
+                raise ModelMismatch(
+                    f"Document {state.document} was read by {state.model_id}, this is {self._engine.model_id}.",
+                    subject=state.document,
+                    remedy="Ask with that model (--model), or ingest the document again with this one.",
+                )
+        return states
+
+    def _bank(self, state: MemoryState) -> Tensor:
         with self._lock:
-            if state_id in self._memories:
-                self._memories.move_to_end(state_id)
-                return self._memories[state_id]
-        rows_NMD = self._engine.bank(self._library.memory(document))
+            if state.state_id in self._memories:
+                self._memories.move_to_end(state.state_id)
+                return self._memories[state.state_id]
+        rows_NMD = self._engine.bank(self._library.memory(state.document))
         with self._lock:
-            self._memories[state_id] = rows_NMD
-            while len(self._memories) > CACHED_MEMORIES:
-                self._memories.popitem(last=False)
+            if state.state_id not in self._memories:
+                self._memories[state.state_id] = rows_NMD
+                self._kept += rows_NMD.nbytes
+            while self._kept > CACHED_BYTES and len(self._memories) > 1:
+                _, dropped = self._memories.popitem(last=False)
+                self._kept -= dropped.nbytes
         return rows_NMD
 
 

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,7 +175,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredSegment:
-    """A segment as the library gives it back."""
+    """A segment as the library gives it back; without tokens and text where it was imported without them."""
 
     place: Place
     char_start: int
@@ -201,6 +202,22 @@ class StoredMemory:
     segments: int
     state_id: str
     rows: bytes = field(repr=False)
+
+
+class MemoryState(NamedTuple):
+    """Whose a document's memory is, in which state and how long, without its rows."""
+
+    document: str
+    model_id: str
+    state_id: str
+    segments: int
+
+
+class StoredRow(NamedTuple):
+    """The memory row of one place: raw little-endian numbers of `dtype`."""
+
+    dtype: str
+    row: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -249,7 +266,10 @@ class SearchResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Citation:
-    """Where an answer stands: `quote` is exactly the document's text at [char_start, char_end)."""
+    """Where an answer stands: `quote` is exactly the document's text at [char_start, char_end).
+
+    It is empty where a document was imported without its text.
+    """
 
     document: str
     title: str
@@ -433,3 +453,77 @@ class Finding:
     check: str
     ok: bool
     detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemoryShape:
+    """What memories a model can ask: those it wrote itself. An imported one must fit.
+
+    hidden: numbers of a segment's row. segment_length: most tokens of a segment. vocabulary: token ids end below it.
+    """
+
+    model_id: str
+    hidden: int
+    segment_length: int
+    vocabulary: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Imported:
+    """One document of an imported bundle; not `new` where the very same had been imported before."""
+
+    document: Document
+    new: bool
+    with_text: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What `verify` found of one document, or with an empty `document` of the library's file as a whole."""
+
+    document: str
+    title: str
+    ok: bool
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Collected:
+    """How many things of one kind nothing referred to, and what they took in bytes."""
+
+    kind: str
+    count: int
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageWeight:
+    """How much a question attends to a page: shares of all pages of the document, which sum to 1."""
+
+    document: str
+    page: int
+    page_label: str
+    weight: float
+
+
+class Change(StrEnum):
+    """What became of a page between two documents."""
+
+    CHANGED = "changed"
+    ADDED = "added"
+    REMOVED = "removed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageChange:
+    """One page that is not the same in two documents; `old` or `new` is None where it has no counterpart.
+
+    distance: 1 - cosine of what the memories hold of the two pages, 0 to 2, about 1 for pages that have nothing in
+    common; for a page without a counterpart it is the distance to the nearest page of the other document.
+    """
+
+    rank: int
+    change: Change
+    old: PageSpan | None
+    new: PageSpan | None
+    distance: float

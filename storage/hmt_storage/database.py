@@ -40,6 +40,7 @@ class Database:
             self._writers = self._readers.execution_options(writes=True)
             event.listen(self._readers, "connect", _prepare)
             event.listen(self._readers, "begin", _begin)
+        self._watcher: sqlite3.Connection | None = None
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -53,6 +54,16 @@ class Database:
         with library_errors(self.place), self._writers.begin() as connection:
             yield connection
 
+    def version(self) -> int:
+        """A number that changes whenever anyone commits; not safe between threads."""
+        # SQLite counts the commits of others as one connection sees them: so it is asked on one that never writes.
+        with library_errors(self.place):
+            if self._watcher is None:
+                database = self._readers.url.database or ""
+                self._watcher = sqlite3.connect(database, isolation_level=None, check_same_thread=False)
+            (version,) = self._watcher.execute("PRAGMA data_version").fetchone()
+        return int(version)
+
     def flush_log(self) -> None:
         """Bring the write-ahead log into the file and empty it, so that deleted bytes are in neither."""
         # Outside of any transaction, so past SQLAlchemy: a checkpoint inside one is refused.
@@ -61,9 +72,23 @@ class Database:
         if busy:
             _log.warning("log_not_emptied place=%s reason=readers", self.place)
 
+    def give_room_back(self) -> int:
+        """Rewrite the file without its free pages and empty the log; returns by how many bytes it became smaller."""
+        with library_errors(self.place), closing(self._readers.raw_connection()) as connection:
+            cursor = connection.cursor()
+            (free,) = cursor.execute("PRAGMA freelist_count").fetchone()
+            (size,) = cursor.execute("PRAGMA page_size").fetchone()
+            if free:
+                cursor.execute("VACUUM")
+        self.flush_log()
+        return int(free * size)
+
     def close(self) -> None:
         """Close the pooled connections; the last one of all processes also removes the log."""
         self.closed = True
+        if self._watcher is not None:
+            self._watcher.close()
+            self._watcher = None
         self._readers.dispose()
 
 

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Row, delete, func, insert, select, update
 from hmt_qa.errors import AlreadyIngesting, LibraryBusy, StorageFull
 from hmt_qa.types import Document, Job, JobState, Page, Segment, SourceFile
 from hmt_storage import documents, jobs
+from hmt_storage.checksums import PageRow
 from hmt_storage.database import Database
 from hmt_storage.heartbeat import Heartbeat
 from hmt_storage.inheriting import agrees, copy, page_columns, pages_begun, predecessor, segment_columns
@@ -174,8 +175,8 @@ class SqlIngestion:
         ).scalar_one()
         rows = []
         for page in new:
-            span = {"char_start": start, "char_end": start + len(page.text)}
-            rows.append({"memory_id": self._memory_id, "number": page.number, **span, **page_columns(page)})
+            row = PageRow(number=page.number, char_start=start, char_end=start + len(page.text), **page_columns(page))
+            rows.append({"memory_id": self._memory_id, **row._asdict(), "sha256": row.checksum})
             start += len(page.text)
         connection.execute(insert(P), rows)
         return stored + len(new)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from sqlalchemy import Connection, func, insert, literal, select, update
 
 from hmt_qa.types import Page, Segment
+from hmt_storage.checksums import SegmentRow
 from hmt_storage.documents import Location, document_id
 from hmt_storage.packing import pack_boxes, pack_tokens, storable
 from hmt_storage.tables import DocumentRecord as D
@@ -15,19 +17,27 @@ from hmt_storage.tables import PageRecord as P
 from hmt_storage.tables import RowRecord as R
 from hmt_storage.tables import SegmentRecord as S
 
-_SEGMENT = ("char_start", "char_end", "page_first", "page_last", "token_ids", "text")
+_SEGMENT = ("char_start", "char_end", "page_first", "page_last", "token_ids", "text", "sha256")
 _OWN = {"id", "memory_id", "number"}  # of the row itself; whatever else a table has, or will have, is copied
 _PAGE = ("label", "width", "height", "boxes")
 
 
 def segment_columns(segment: Segment) -> dict[str, object]:
     """A segment as its row has it, number apart."""
-    columns: dict[str, object] = {name: getattr(segment, name) for name in ("char_start", "char_end")}
-    columns |= {"page_first": segment.page_first, "page_last": segment.page_last}
-    return columns | {"token_ids": pack_tokens(segment.token_ids), "text": storable(segment.text)}
+    row = SegmentRow(
+        number=segment.number,
+        char_start=segment.char_start,
+        char_end=segment.char_end,
+        page_first=segment.page_first,
+        page_last=segment.page_last,
+        token_ids=pack_tokens(segment.token_ids),
+        text=storable(segment.text),
+    )
+    columns: dict[str, object] = {name: value for name, value in row._asdict().items() if name != "number"}
+    return columns | {"sha256": row.checksum}
 
 
-def page_columns(page: Page) -> dict[str, object]:
+def page_columns(page: Page) -> dict[str, Any]:
     """A page as its row has it, number and place apart."""
     size = {"width": page.width, "height": page.height}
     return {"label": storable(page.label), **size, "boxes": pack_boxes(page.boxes)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
@@ -13,20 +13,31 @@ from sqlalchemy import delete, insert, select, update
 from sqlalchemy.engine import URL
 
 from hmt_qa.types import (
+    Collected,
     Document,
     Hit,
+    Imported,
     Job,
     JobState,
     KnownFile,
+    MemoryShape,
+    MemoryState,
     PageSpan,
     Place,
     SourceFile,
     StoredMemory,
+    StoredRow,
     StoredSegment,
     TextBox,
+    Verdict,
 )
 from hmt_storage import documents, jobs, keyword, reading
+from hmt_storage.bundles.importing import take_in
+from hmt_storage.bundles.reading import opened
+from hmt_storage.bundles.writing import write
+from hmt_storage.catalog import Catalogs
 from hmt_storage.chats import SqlChats
+from hmt_storage.collecting import collect
 from hmt_storage.database import Database, make_home
 from hmt_storage.ingestion import SqlIngestion
 from hmt_storage.packing import printable, row_bytes
@@ -36,6 +47,11 @@ from hmt_storage.tables import DocumentRecord as D
 from hmt_storage.tables import JobRecord as J
 from hmt_storage.tables import MemoryRecord as M
 from hmt_storage.tables import MetadataRecord
+from hmt_storage.tables import RowRecord as R
+from hmt_storage.vectors import VectorIndex
+from hmt_storage.verifying import verify_documents, verify_file
+
+INDEX_FOLDER = "index"  # in the home folder: a cache of what the database says
 
 
 class SqlLibrary:
@@ -45,9 +61,11 @@ class SqlLibrary:
     They raise `LibraryProblem` subclasses only; `UnknownDocument` where the id names none.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, home: Path) -> None:
         self._database = database
         self.chats = SqlChats(database)
+        self._catalogs = Catalogs(database)
+        self._vectors = VectorIndex(home / INDEX_FOLDER)
 
     @classmethod
     def open(cls, home: Path, *, url: str | None = None) -> SqlLibrary:
@@ -63,7 +81,7 @@ class SqlLibrary:
         except BaseException:
             database.close()
             raise
-        return cls(database)
+        return cls(database, home)
 
     def documents(self, *, collection: str | None = None) -> Sequence[Document]:
         """All readable documents, oldest first."""
@@ -77,6 +95,10 @@ class SqlLibrary:
         """One document."""
         with self._database.read() as connection:
             return documents.load(connection, documents.resolve(connection, document_id).id)
+
+    def document_ids(self, *, collection: str | None = None) -> Sequence[str]:
+        """The ids of all readable documents, oldest first."""
+        return self._catalogs.now().ids(None if collection is None else printable(collection))
 
     def known(self, *, collection: str, path: str) -> KnownFile | None:
         """The document of this path in this collection with its stamp, if any."""
@@ -181,12 +203,37 @@ class SqlLibrary:
             found = documents.resolve(connection, document_id)
             return reading.stored_memory(connection, found.id, found.memory_id)
 
-    def memory_state(self, document_id: str) -> tuple[str, str]:
-        """(model_id, state_id) of a document's memory, without reading its rows."""
+    def memory_states(self, documents: Sequence[str]) -> Sequence[MemoryState]:
+        """Whose each document's memory is, in which state and how long, without reading rows; any number of ids."""
+        listed = self._catalogs.now().documents
+        try:
+            return [listed[document].state for document in documents]
+        except KeyError:
+            return [listed[self.document(document).id].state for document in documents]
+
+    def nearest(self, query: bytes, *, parts: int, documents: Sequence[str], top: int) -> Sequence[Place]:
+        """About `top` places whose memories may have the largest inner products with `query`, best first.
+
+        They are proposals of the vector index, which is brought up to date first.
+        """
+        with self._database.read() as connection:
+            catalog = self._catalogs.now()
+            return self._vectors.propose(connection, catalog, query, parts=parts, documents=documents, top=top)
+
+    def memory_rows(self, places: Sequence[Place]) -> Sequence[StoredRow]:
+        """The memory rows of `places`, in the order asked, each checked; raises `DamagedMemory`."""
+        with self._database.read() as connection:
+            return reading.stored_rows(connection, places)
+
+    def state_ids(self, document_id: str) -> Sequence[str]:
+        """The chain of states of a document's memory (hex), one a segment."""
         with self._database.read() as connection:
             memory_id = documents.resolve(connection, document_id).memory_id
-            row = connection.execute(select(M.model_id, M.state_id).where(M.id == memory_id)).one()
-            return row.model_id, row.state_id
+            return (
+                connection.execute(select(R.state_id).where(R.memory_id == memory_id).order_by(R.number))
+                .scalars()
+                .all()
+            )
 
     def keyword_search(self, query: str, *, documents: Sequence[str], top: int) -> Sequence[Hit]:
         """Places by BM25 over the words of a natural-language `query`, best first; any string is a query.
@@ -194,7 +241,10 @@ class SqlLibrary:
         A memory that several of `documents` share gives a hit for each of them. Ids that name no document have none.
         """
         with self._database.read() as connection:
-            return keyword.search(connection, query, documents=documents, top=top)
+            catalog = self._catalogs.now()
+            everywhere = catalog.is_all(documents)
+            of_memory = catalog.of_memory if everywhere else catalog.by_memory(documents)
+            return keyword.search(connection, query, of_memory=of_memory, everywhere=everywhere, top=top)
 
     def begin(
         self,
@@ -306,6 +356,41 @@ class SqlLibrary:
             jobs.forget(connection, location, states=jobs.ENDED)
             job_id = jobs.record(connection, location, title=source.path, state=JobState.FAILED, error=printable(error))
             return jobs.load(connection, job_id)
+
+    def export(self, document_ids: Sequence[str], file: Path, *, with_text: bool = True) -> Sequence[Document]:
+        """Write documents, with their text or their memories alone, to a new file; it is there whole or not at all.
+
+        Raises `BundleNotWritten` and `DamagedMemory`.
+        """
+        with self._database.read() as connection:
+            found = dict(documents.resolve(connection, document_id) for document_id in document_ids)
+            chosen = [(documents.load(connection, identity), memory_id) for identity, memory_id in found.items()]
+            write(connection, file, chosen, with_text=with_text)
+            return [document for document, _ in chosen]
+
+    def take_in(self, file: Path, *, shape: MemoryShape, collection: str | None = None) -> Sequence[Imported]:
+        """Store what a bundle from anyone holds, all of it or nothing; see `hmt_storage.bundles`.
+
+        Raises `InvalidBundle` and `DocumentExists`.
+        """
+        with opened(file, shape) as bundle, self._database.write() as connection:
+            return take_in(connection, bundle, collection=collection)
+
+    def verify(self) -> Iterator[Verdict]:
+        """Look at every stored byte: a verdict on the file, then one on each document."""
+        with self._database.write() as connection:
+            whole = verify_file(connection)
+        yield whole
+        with self._database.read() as connection:
+            yield from verify_documents(connection)
+
+    def collect_garbage(self) -> Sequence[Collected]:
+        """Remove what nothing refers to, and give the room it took back to the disk."""
+        with self._database.write() as connection:
+            collected = list(collect(connection))
+            keyword.compact(connection)
+        freed = self._database.give_room_back()
+        return [*collected, Collected(kind="free room", count=1, size_bytes=freed)] if freed else collected
 
     def close(self) -> None:
         """Release the database."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import struct
 import zlib
 from collections import defaultdict
@@ -11,7 +12,7 @@ from collections.abc import Sequence
 from sqlalchemy import Connection, select, text
 
 from hmt_qa.errors import DamagedMemory, UnknownDocument
-from hmt_qa.types import PageSpan, Place, StoredMemory, StoredSegment, TextBox
+from hmt_qa.types import PageSpan, Place, StoredMemory, StoredRow, StoredSegment, TextBox
 from hmt_storage.documents import resolve
 from hmt_storage.packing import row_bytes, unpack_boxes, unpack_tokens
 from hmt_storage.tables import MemoryRecord as M
@@ -68,11 +69,7 @@ def stored_segments(connection: Connection, places: Sequence[Place]) -> list[Sto
             found[segment.place] = segment
     for place in places:
         if place not in found:
-            raise UnknownDocument(
-                f"Document {place.document} has no segment {place.segment}.",
-                subject=place,
-                remedy="It was replaced meanwhile: ask again.",
-            )
+            raise _missing(place)
     return [found[place] for place in places]
 
 
@@ -111,6 +108,33 @@ def stored_memory(connection: Connection, document: str, memory_id: int) -> Stor
         segments=memory.segments,
         state_id=memory.state_id,
         rows=b"".join(rows),
+    )
+
+
+def stored_rows(connection: Connection, places: Sequence[Place]) -> list[StoredRow]:
+    """The memory rows at `places`, in their order, each checked against its checksum."""
+    query = text(
+        'SELECT j.key, m.dtype, m.hidden, r.sha256, r."row" FROM json_each(:places) AS j '
+        "JOIN documents AS d ON d.id = json_extract(j.value, '$[0]') JOIN memories AS m ON m.id = d.memory_id "
+        "JOIN memory_rows AS r ON r.memory_id = m.id AND r.number = json_extract(j.value, '$[1]')"
+    )
+    asked = json.dumps([(place.document, place.segment) for place in places])
+    found: dict[int, StoredRow] = {}
+    for index, dtype, hidden, checksum, row in connection.execute(query, {"places": asked}):
+        if len(row) != row_bytes(dtype, hidden) or hashlib.sha256(row).digest() != checksum:
+            raise damaged(places[index].document, f"the memory row of segment {places[index].segment}")
+        found[index] = StoredRow(dtype, row)
+    for index, place in enumerate(places):
+        if index not in found:
+            raise _missing(place)
+    return [found[index] for index in range(len(places))]
+
+
+def _missing(place: Place) -> UnknownDocument:
+    return UnknownDocument(
+        f"Document {place.document} has no segment {place.segment}.",
+        subject=place,
+        remedy="It was replaced meanwhile: ask again.",
     )
 
 

@@ -7,7 +7,8 @@ Times are Unix seconds. The full-text table over `segments` is SQLite's own: see
 
 from __future__ import annotations
 
-from sqlalchemy import ForeignKey, Index, LargeBinary, MetaData, String, UniqueConstraint, false, text
+from sqlalchemy import ForeignKey, Index, LargeBinary, MetaData, String, UniqueConstraint, false
+from sqlalchemy import text as _sql
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 _NAMES = {
@@ -39,8 +40,8 @@ class MemoryRecord(Base):
             "reader",
             "model_id",
             unique=True,
-            sqlite_where=text(condition),
-            postgresql_where=text(condition),
+            sqlite_where=_sql(condition),
+            postgresql_where=_sql(condition),
         )
         for name, condition in (("complete", "complete"), ("incomplete", "NOT complete"))
     )
@@ -63,7 +64,10 @@ class MemoryRecord(Base):
 
 
 class PageRecord(Base):
-    """Where a page stands in the text, and its word boxes as `packing.pack_boxes` wrote them."""
+    """Where a page stands in the text, and its word boxes as `packing.pack_boxes` wrote them.
+
+    `sha256` is that of `checksums.PageRow`.
+    """
 
     __tablename__ = "pages"
 
@@ -75,10 +79,14 @@ class PageRecord(Base):
     height: Mapped[float]
     label: Mapped[str]
     boxes: Mapped[bytes] = mapped_column(LargeBinary)
+    sha256: Mapped[bytes] = mapped_column(LargeBinary(32), server_default=_sql("''"))
 
 
 class SegmentRecord(Base):
-    """The text of one segment and its tokens (little-endian uint32). `id` is the row id of the full-text index."""
+    """The text of one segment and its tokens (little-endian uint32). `id` is the row id of the full-text index.
+
+    Text and tokens are empty where the memory was imported without them. `sha256` is that of `checksums.SegmentRow`.
+    """
 
     __tablename__ = "segments"
     __table_args__ = (UniqueConstraint("memory_id", "number"),)
@@ -92,6 +100,7 @@ class SegmentRecord(Base):
     page_last: Mapped[int]
     token_ids: Mapped[bytes] = mapped_column(LargeBinary)
     text: Mapped[str]
+    sha256: Mapped[bytes] = mapped_column(LargeBinary(32), server_default=_sql("''"))
 
 
 class RowRecord(Base):
@@ -122,7 +131,7 @@ class DocumentRecord(Base):
     renamed: Mapped[bool]
     memory_id: Mapped[int] = mapped_column(ForeignKey("memories.id"), index=True)
     added_at: Mapped[float]
-    stamp: Mapped[str] = mapped_column(server_default=text("''"))
+    stamp: Mapped[str] = mapped_column(server_default=_sql("''"))
 
 
 class MetadataRecord(Base):
@@ -208,8 +217,8 @@ class JobRecord(Base):
     started_at: Mapped[float]
     updated_at: Mapped[float]
     error: Mapped[str] = mapped_column(default="")
-    page_share: Mapped[float] = mapped_column(server_default=text("0"))
-    tokens_total: Mapped[int] = mapped_column(server_default=text("0"))
-    heartbeat_at: Mapped[float] = mapped_column(server_default=text("0"))
-    lease_expires_at: Mapped[float] = mapped_column(server_default=text("0"))
+    page_share: Mapped[float] = mapped_column(server_default=_sql("0"))
+    tokens_total: Mapped[int] = mapped_column(server_default=_sql("0"))
+    heartbeat_at: Mapped[float] = mapped_column(server_default=_sql("0"))
+    lease_expires_at: Mapped[float] = mapped_column(server_default=_sql("0"))
     cancel_requested: Mapped[bool] = mapped_column(server_default=false())

@@ -123,6 +123,21 @@ def test_without_a_word_of_the_question_in_any_document_the_hybrid_is_the_memory
 
 
 @pytest.mark.parametrize("using", Ranking)
+def test_of_very_many_memories_the_likely_ones_are_weighed_and_rank_as_they_did(
+    qa, documents, retriever, using, monkeypatch
+):
+    exact = find(retriever, documents, using, top=5)
+    monkeypatch.setattr(retrieval, "EXACT_MEMORIES", 0)
+    monkeypatch.setattr(retrieval, "CANDIDATES", 5)
+    qa.library.memories_read = []
+    likely = find(retriever, documents, using, top=5)
+    assert qa.library.memories_read == []  # rows of places, never a whole memory
+    both = set(places(likely)) & set(places(exact))
+    assert [place for place in places(likely) if place in both] == [place for place in places(exact) if place in both]
+    assert len(both) >= 4
+
+
+@pytest.mark.parametrize("using", Ranking)
 def test_fewer_places_are_the_first_of_more(documents, retriever, using):
     more = places(find(retriever, documents, using, top=6))
     assert places(find(retriever, documents, using, top=2)) == more[:2]
@@ -171,7 +186,7 @@ def test_a_changed_document_is_asked_with_its_new_memory(tmp_path, engine):
 
 
 def test_only_so_many_memories_are_kept(qa, documents, retriever, monkeypatch):
-    monkeypatch.setattr(retrieval, "CACHED_MEMORIES", 1)
+    monkeypatch.setattr(retrieval, "CACHED_BYTES", 1)
     for document in (documents[0], documents[1], documents[1], documents[0]):
         find(retriever, [document], Ranking.MEMORY)
     assert qa.library.memories_read == [documents[0], documents[1], documents[0]]

@@ -5,17 +5,22 @@ from __future__ import annotations
 import hashlib
 import itertools
 import sqlite3
+import struct
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
 
-from hmt_qa.types import Document, Page, Segment, SourceFile
+from hmt_qa.chain import first_state_id, next_state_id
+from hmt_qa.types import Document, MemoryShape, Page, Segment, SourceFile
 from hmt_storage.ingestion import SqlIngestion
 from hmt_storage.library import SqlLibrary
 
 HIDDEN = 4
+MODEL = "model-1"
+SHAPE = MemoryShape(model_id=MODEL, hidden=HIDDEN, segment_length=200, vocabulary=0x110000)
 
 
 @dataclass(frozen=True)
@@ -62,11 +67,14 @@ class Sample:
 
     @staticmethod
     def row(segment: Segment) -> bytes:
-        return hashlib.sha256(repr(segment.text).encode()).digest()[: 4 * HIDDEN]
+        """Numbers below 16 that a float32 holds exactly, other ones for other text."""
+        digest = hashlib.sha256(repr(segment.text).encode()).digest()
+        values = (int.from_bytes(digest[3 * place : 3 * place + 3], "little") / 2**20 for place in range(HIDDEN))
+        return struct.pack(f"<{HIDDEN}f", *values)
 
-    @staticmethod
-    def state_id(segment: Segment) -> str:
-        return f"state-{segment.number}-{segment.char_end}"
+    def state_id(self, segment: Segment) -> str:
+        """The chain's id after this segment of this sample."""
+        return chain_of(self)[segment.number]
 
     def begin(self, library: SqlLibrary, **changes: object) -> SqlIngestion:
         arguments = {
@@ -74,7 +82,7 @@ class Sample:
             "title": Path(self.path).name,
             "media_type": "text/plain",
             "pages_total": len(self.pages),
-            "model_id": "model-1",
+            "model_id": MODEL,
             "setting": "cpu",
             "dtype": "float32",
             "hidden": HIDDEN,
@@ -91,6 +99,15 @@ class Sample:
         ingestion = self.begin(library)
         self.commit(ingestion, self.segments[len(ingestion.committed_state_ids) :])
         return ingestion.finish()
+
+
+@cache
+def chain_of(sample: Sample) -> list[str]:
+    ids = (segment.token_ids for segment in sample.segments)
+    chained = itertools.accumulate(
+        ids, lambda state, tokens: next_state_id(state, tokens, MODEL), initial=first_state_id(MODEL)
+    )
+    return list(chained)[1:]
 
 
 def make_sample(
@@ -123,6 +140,11 @@ def rows_in(tmp_path: Path) -> Callable[[str], int]:
         return int(found)
 
     return rows
+
+
+@pytest.fixture(scope="session")
+def shape() -> MemoryShape:
+    return SHAPE
 
 
 @pytest.fixture

@@ -106,7 +106,7 @@ def test_truncating_drops_segments_rows_pages_and_words_from_there_on(library, s
     document = ingestion.finish()
     assert library.text(document.id, 0, 99) == new.text
     assert [span.char_end for span in library.pages(document.id)] == [11, 24]
-    assert library.memory_state(document.id)[1] == new.state_id(new.segments[-1])
+    assert library.memory_states([document.id])[0].state_id == new.state_id(new.segments[-1])
     assert library.keyword_search("gamma", documents=[document.id], top=5) == []
     assert [hit.place.segment for hit in library.keyword_search("kappa", documents=[document.id], top=5)] == [1]
 
@@ -335,9 +335,9 @@ def test_the_same_bytes_can_be_read_anew_under_a_living_document(library, whale,
     assert ingestion.committed_state_ids == ()
     for segment in whale.segments:
         ingestion.commit(segment, memory_row=b"n" * 16, state_id="new", pages=whale.pages_of(segment))
-    assert library.memory_state(document.id)[1] != "new"
+    assert library.memory_states([document.id])[0].state_id != "new"
     assert ingestion.finish() == document
-    assert library.memory_state(document.id)[1] == library.memory_state(copy.id)[1] == "new"
+    assert library.memory_states([document.id])[0].state_id == library.memory_states([copy.id])[0].state_id == "new"
     assert rows_in("memories") == 1
 
 

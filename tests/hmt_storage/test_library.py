@@ -123,7 +123,7 @@ def test_the_memory_names_its_model_format_and_state(library, whale):
     last = whale.state_id(whale.segments[-1])
     assert (memory.model_id, memory.dtype, memory.hidden) == ("model-1", "float32", 4)
     assert (memory.document, memory.segments, memory.state_id) == (document.id, len(whale.segments), last)
-    assert library.memory_state(document.id) == ("model-1", last)
+    assert library.memory_states([document.id]) == [(document.id, "model-1", last, len(whale.segments))]
 
 
 def test_boxes_are_kept_by_page(library, sample):
@@ -170,7 +170,7 @@ def test_any_unknown_id_is_an_unknown_document(library, whale, asked):
         lambda: library.text(asked, 0, 1),
         lambda: library.boxes(asked, 1),
         lambda: library.memory(asked),
-        lambda: library.memory_state(asked),
+        lambda: library.memory_states([asked]),
         lambda: library.segments([Place(document=asked, segment=0)]),
     ]
     for call in calls:

@@ -15,11 +15,11 @@ import typer
 
 from hmt_qa.errors import HmtQaError
 from hmt_qa.types import IngestOptions, Mode, Ranking, Sync
-from hmt_ui import job_commands, printing
-from hmt_ui.options import Attention, Device, Dtype, Home, Json, Model, Password
+from hmt_ui import care_commands, job_commands, memory_commands, printing
+from hmt_ui.compose import open_qa, open_with
+from hmt_ui.options import Attention, Collection, Device, Documents, Dtype, Home, Json, Model, Password
 
 if TYPE_CHECKING:
-    from hmt_qa.app import DocumentQA
     from hmt_ui.settings import Settings
 
 INTERRUPTED = 130
@@ -37,12 +37,12 @@ app = typer.Typer(
 config = typer.Typer(help="Look at the configuration.", no_args_is_help=True)
 app.add_typer(config, name="config")
 job_commands.register(app)
+care_commands.register(app)
+memory_commands.register(app)
 
 Reader = Annotated[
     str | None, typer.Option("--reader", help="Who writes: hf:FOLDER, openai:MODEL; the memory's own model by default.")
 ]
-Collection = Annotated[str | None, typer.Option("--collection", "-c", help="Only this collection.")]
-Documents = Annotated[list[str] | None, typer.Option("--document", "-d", metavar="ID", help="Only this; repeatable.")]
 
 
 @app.callback()
@@ -93,7 +93,7 @@ def ingest(
         dry_run=dry_run,
         watch=watch,
     )
-    with _open(home=home, model=model, device=device, dtype=dtype, attention=attention) as qa:
+    with open_with(home=home, model=model, device=device, dtype=dtype, attention=attention) as qa:
         code = report(
             lambda show: qa.ingest(paths, options=options, on_progress=show), as_json=as_json, dry_run=dry_run
         )
@@ -111,6 +111,9 @@ def ask(
     ),
     top: Annotated[int, typer.Option(min=1, max=12, help="How many places to recall.")] = 4,
     reader: Reader = None,
+    as_of_page: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="As if each document ended with this page.")
+    ] = None,
     home: Home = None,
     model: Model = None,
     device: Device = None,
@@ -119,8 +122,10 @@ def ask(
     as_json: Json = False,
 ) -> None:
     """Answer a question, with page citations."""
-    with _open(home=home, model=model, device=device, dtype=dtype, attention=attention, reader=reader) as qa:
-        stream = qa.stream(question, collection=collection, documents=document or (), mode=mode, top=top)
+    with open_with(home=home, model=model, device=device, dtype=dtype, attention=attention, reader=reader) as qa:
+        stream = qa.stream(
+            question, collection=collection, documents=document or (), mode=mode, top=top, as_of_page=as_of_page
+        )
         printing.answered(stream, as_json=as_json)
 
 
@@ -146,7 +151,7 @@ def chat(
     """Ask questions that follow on each other ("and in 2021?"); conversations are kept until they are deleted."""
     from hmt_ui import chatting
 
-    with _open(home=home, model=model, device=device, dtype=dtype, attention=attention, reader=reader) as qa:
+    with open_with(home=home, model=model, device=device, dtype=dtype, attention=attention, reader=reader) as qa:
         if show_list:
             printing.conversations(qa.conversations(), as_json=as_json)
         elif show_one:
@@ -178,7 +183,7 @@ def search(
     as_json: Json = False,
 ) -> None:
     """Rank the places that speak of something; no answer is written."""
-    with _open(home=home, model=model, device=device, dtype=dtype, attention=attention) as qa:
+    with open_with(home=home, model=model, device=device, dtype=dtype, attention=attention) as qa:
         for result in qa.search(question, collection=collection, documents=document or (), top=top, using=using):
             printing.found(result, as_json=as_json)
 
@@ -186,14 +191,14 @@ def search(
 @app.command("ls")
 def list_documents(collection: Collection = None, home: Home = None, as_json: Json = False) -> None:
     """List the documents of the library."""
-    with _open(home=home) as qa:
+    with open_with(home=home) as qa:
         printing.documents(qa.documents(collection=collection), as_json=as_json)
 
 
 @app.command()
 def show(document: Annotated[str, typer.Argument(metavar="ID")], home: Home = None, as_json: Json = False) -> None:
     """Show one document: where it came from, how long it is, which model read it."""
-    with _open(home=home) as qa:
+    with open_with(home=home) as qa:
         printing.document(qa.document(document), as_json=as_json)
 
 
@@ -203,7 +208,7 @@ def remove(document: Annotated[str, typer.Argument(metavar="ID")], home: Home = 
     from hmt_ui.placing import discard
 
     settings = _settings(home=home)
-    with _open(home=home) as qa:
+    with open_with(home=home) as qa:
         gone = qa.remove(document)
         discard(gone.path, settings.home / UPLOADS)
         printing.removed(gone, as_json=as_json)
@@ -214,7 +219,7 @@ def rename(
     document: Annotated[str, typer.Argument(metavar="ID")], title: str, home: Home = None, as_json: Json = False
 ) -> None:
     """Give a document another title."""
-    with _open(home=home) as qa:
+    with open_with(home=home) as qa:
         printing.document(qa.rename(document, title), as_json=as_json)
 
 
@@ -261,7 +266,6 @@ def serve(
     engine = {"model": model, "device": device, "dtype": dtype, "attention": attention}
     settings = _settings(home=home, **engine, reader=reader, host=host, port=port)
     from hmt_ui import web
-    from hmt_ui.compose import open_qa
 
     with open_qa(settings) as qa:
         web.serve(
@@ -317,9 +321,3 @@ def _settings(**flags: Any) -> Settings:
     from hmt_ui.settings import load
 
     return load(**flags)
-
-
-def _open(**flags: Any) -> DocumentQA:
-    from hmt_ui.compose import open_qa
-
-    return open_qa(_settings(**flags))

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
-from hmt_qa.app import DocumentQA
+from typing import TYPE_CHECKING, Any
+
 from hmt_qa.types import ReaderOptions
 from hmt_ui.keys import reader_key
-from hmt_ui.settings import Settings
+
+if TYPE_CHECKING:
+    from hmt_qa.app import DocumentQA
+    from hmt_ui.settings import Settings
+
+
+def open_with(**flags: Any) -> DocumentQA:
+    """The product as a command's flags (None where not given), the environment and the home's file say."""
+    from hmt_ui.settings import load
+
+    return open_qa(load(**flags))
 
 
 def open_qa(settings: Settings) -> DocumentQA:
     """The library in the settings' home, asked with the settings' model and answered by their reader."""
+    from hmt_qa.app import DocumentQA
+
     return DocumentQA.open(
         settings.home,
         model=settings.model,

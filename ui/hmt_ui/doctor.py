@@ -6,18 +6,22 @@ import importlib.metadata
 import importlib.util
 import platform
 import shutil
+import sqlite3
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from hmt_qa.errors import HmtQaError
+from hmt_qa.ports import Library
 from hmt_qa.types import Finding
 from hmt_ui.settings import Settings
 
 if TYPE_CHECKING:
     from hmt_qa.engine import LocalEngine
 
-GIGABYTE = 1e9
+GIGABYTE, MEGABYTE = 1e9, 1e6
 LOW_DISK_GB = 1.0
+MANY_JOBS = 1_000_000
 
 
 def examine(settings: Settings) -> Iterator[Finding]:
@@ -26,7 +30,9 @@ def examine(settings: Settings) -> Iterator[Finding]:
     versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in packages)
     yield Finding(check="python", ok=True, detail=f"{platform.python_version()} on {platform.platform()}; {versions}")
     yield from _checked("disk", lambda: _disk(settings))
-    yield from _checked("library", lambda: _library(settings))
+    yield from _checked("library", lambda: _library(settings, _summary))
+    yield from _checked("memories", lambda: _library(settings, _memories))
+    yield from _checked("ingestions", lambda: _library(settings, _ingestions))
     yield from _checked("model", lambda: _model(settings))
     yield from _checked("engine", lambda: _engine(settings))
     if settings.reader:
@@ -52,18 +58,49 @@ def _disk(settings: Settings) -> tuple[bool, str]:
     return free >= LOW_DISK_GB, f"{free:.1f} GB free at {settings.home}"
 
 
-def _library(settings: Settings) -> tuple[bool, str]:
+def _library(settings: Settings, look: Callable[[Settings, Library], tuple[bool, str]]) -> tuple[bool, str]:
     from hmt_qa import plugins
 
     if not (settings.home / "library.db").exists():
         return True, f"none yet at {settings.home}; the first ingest makes it"
-    library = plugins.load("hmt_qa.libraries", "sqlite")(settings.home)
+    library: Library = plugins.load("hmt_qa.libraries", "sqlite")(settings.home)
     try:
-        documents = library.documents()
+        return look(settings, library)
     finally:
         library.close()
+
+
+def _summary(settings: Settings, library: Library) -> tuple[bool, str]:
+    documents = library.documents()
     tokens = sum(document.tokens for document in documents)
-    return True, f"{len(documents)} documents, {tokens:,} tokens at {settings.home}"
+    size = sum(file.stat().st_size for file in settings.home.glob("library.db*"))
+    return True, (
+        f"{len(documents)} documents, {tokens:,} tokens, {size / MEGABYTE:,.1f} MB at {settings.home}; SQLite "
+        f"{sqlite3.sqlite_version}; `hmt-qa verify` reads every byte"
+    )
+
+
+def _memories(settings: Settings, library: Library) -> tuple[bool, str]:
+    """Whether the model in use can ask every document: one that it cannot ask stops a question to all."""
+    from hmt_qa.app import EMBEDDED_MODEL
+    from hmt_qa.model.checkpoint import Checkpoint
+
+    model_id = Checkpoint.open(settings.model or EMBEDDED_MODEL).model_id
+    documents = library.documents()
+    others = [document for document in documents if document.model_id != model_id]
+    if not others:
+        return True, f"all {len(documents)} were read by the model in use"
+    first = others[0]
+    return False, (
+        f"{len(others)} of {len(documents)} were read by another model than {model_id}: {first.id} by {first.model_id}."
+        " Ingest them again, or ask with that model (--model)."
+    )
+
+
+def _ingestions(settings: Settings, library: Library) -> tuple[bool, str]:
+    counts = Counter(job.state for job in library.jobs(limit=MANY_JOBS))
+    shown = ", ".join(f"{count} {state}" for state, count in sorted(counts.items())) or "none yet"
+    return True, f"{shown}; `hmt-qa jobs` lists them"
 
 
 def _model(settings: Settings) -> tuple[bool, str]:

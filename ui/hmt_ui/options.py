@@ -14,3 +14,5 @@ Device = Annotated[str | None, typer.Option("--device", help="auto, cpu, cuda or
 Dtype = Annotated[str | None, typer.Option("--dtype", help="auto, float32 or bfloat16.")]
 Attention = Annotated[str | None, typer.Option("--attention", help="auto, sdpa, eager or flash_attention_2.")]
 Password = Annotated[str | None, typer.Option(help="Of encrypted PDFs.", envvar="HMT_QA_PASSWORD")]
+Collection = Annotated[str | None, typer.Option("--collection", "-c", help="Only this collection.")]
+Documents = Annotated[list[str] | None, typer.Option("--document", "-d", metavar="ID", help="Only this; repeatable.")]

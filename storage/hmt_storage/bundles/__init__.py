@@ -1,0 +1,1 @@
+"""Memories of documents as one file that can be given away: written, checked, taken in."""

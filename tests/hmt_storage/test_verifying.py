@@ -1,0 +1,102 @@
+"""Every byte that is not as it was stored is found, and the document it belongs to is named."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from dataclasses import replace
+
+import pytest
+
+from hmt_qa.types import TextBox
+from hmt_storage.library import SqlLibrary
+
+BOX = TextBox(char_start=0, char_end=4, left=1.5, bottom=2.25, right=30.0, top=12.5)
+
+
+@pytest.fixture
+def two(library, sample, whale):
+    """A document that stays sound, and the one that is spoilt."""
+    sound = sample("Nothing to see here.\n", path="/sound").ingest(library)
+    pages = (replace(whale.pages[0], boxes=(BOX,)), *whale.pages[1:])
+    return sound, replace(whale, pages=pages).ingest(library)
+
+
+def spoil(home, statement):
+    with closing(sqlite3.connect(home / "library.db")) as connection, connection:
+        connection.execute("DROP TRIGGER segment_words_changed")
+        connection.execute(statement)
+
+
+def test_a_library_is_sound_as_it_is_written(library, two):
+    verdicts = list(library.verify())
+    assert [verdict.document for verdict in verdicts] == ["", *(document.id for document in two)]
+    assert all(verdict.ok for verdict in verdicts)
+
+
+@pytest.mark.parametrize(
+    ("change", "detail"),
+    [
+        ("UPDATE segments SET text = replace(text, 'Call', 'Cxll')", "segment 0 does not match its checksum"),
+        ("UPDATE segments SET text = replace(text, 'Call me', 'call me')", "segment 0 does not match its checksum"),
+        ("UPDATE segments SET page_last = 2 WHERE number = 1 AND page_last = 4", "segment 1 does not match"),
+        ("DELETE FROM memory_rows WHERE number = 2", "memory row of segment 2|segment 2 has"),
+        ("UPDATE memory_rows SET row = zeroblob(16) WHERE number = 2", "row of segment 2 does not match its checksum"),
+        ("UPDATE memory_rows SET state_id = '00' WHERE number = 3", "state after segment 3"),
+        ("UPDATE pages SET label = 'p9' WHERE label = 'p4'", "page 4 does not match its checksum"),
+        ("UPDATE pages SET boxes = zeroblob(9) WHERE boxes != x''", "page 1 does not match its checksum"),
+        ("DELETE FROM pages WHERE number = 4", "3 pages of"),
+        ("UPDATE memories SET state_id = replace(state_id, '1', '2')", "the state that the memory says|in the state"),
+        ("UPDATE documents SET path = '/files/whalf.txt'", "collection or path"),
+    ],
+)
+def test_a_changed_value_is_found_and_its_document_named(library, two, tmp_path, change, detail):
+    sound, spoilt = two
+    mine = f"memory_id = (SELECT memory_id FROM documents WHERE id = '{spoilt.id}')"
+    if "documents" in change:
+        mine = f"id = '{spoilt.id}'"
+    elif "memories" in change:
+        mine = mine.removeprefix("memory_")
+    spoil(tmp_path, f"{change} {'AND' if 'WHERE' in change else 'WHERE'} {mine}")
+    verdicts = {verdict.document: verdict for verdict in library.verify() if verdict.document}
+    assert verdicts[sound.id].ok
+    assert not verdicts[spoilt.id].ok
+    assert any(part in verdicts[spoilt.id].detail for part in detail.split("|")), verdicts[spoilt.id].detail
+
+
+def test_a_flipped_byte_anywhere_in_text_or_memory_is_found(library, two, tmp_path, whale):
+    _, document = two
+    segments = whale.segments
+    library.close()
+    file = tmp_path / "library.db"
+    whole = file.read_bytes()
+    for secret in (segments[1].text.encode(), whale.row(segments[2]), whale.state_id(segments[0]).encode()):
+        at = whole.index(secret)
+        for place in range(at, at + len(secret)):
+            file.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+            opened = SqlLibrary.open(tmp_path)
+            assert document.id in [verdict.document for verdict in opened.verify() if not verdict.ok], secret
+            opened.close()
+
+
+def test_a_full_text_index_that_disagrees_is_found(library, two, tmp_path):
+    spoil(tmp_path, "DELETE FROM segment_words_data WHERE id > 10")
+    whole, *documents = library.verify()
+    assert not whole.ok
+    assert all(verdict.ok for verdict in documents)
+
+
+def test_a_library_of_the_version_before_gets_its_checksums(library, two, tmp_path):
+    before = list(library.verify())
+    library.close()
+    with closing(sqlite3.connect(tmp_path / "library.db")) as connection, connection:
+        for table in ("segments", "pages"):
+            connection.execute(f"ALTER TABLE {table} DROP COLUMN sha256")
+        connection.execute("UPDATE alembic_version SET version_num = '0001'")
+    upgraded = SqlLibrary.open(tmp_path)
+    assert list(upgraded.verify()) == before
+    assert upgraded.keyword_search("harpoon", documents=[two[1].id], top=3) == []
+    assert len(upgraded.keyword_search("mind", documents=[two[1].id], top=3)) == 1
+    upgraded.remove(two[1].id)
+    assert [verdict.ok for verdict in upgraded.verify()] == [True, True]
+    upgraded.close()
