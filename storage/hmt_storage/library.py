@@ -134,6 +134,7 @@ class SqlLibrary:
         with self._database.write() as connection:
             keyword.compact(connection)
         self._database.flush_log()
+        self._vectors.forget()
 
     def rename(self, document_id: str, title: str) -> Document:
         """Give a document another title, which stays when its file is read again."""
@@ -157,6 +158,7 @@ class SqlLibrary:
             documents.drop_if_unused(connection, found.memory_id)
             keyword.compact(connection)
         self._database.flush_log()
+        self._vectors.forget()
         return document
 
     def pages(self, document_id: str) -> Sequence[PageSpan]:
@@ -389,6 +391,7 @@ class SqlLibrary:
         with self._database.write() as connection:
             collected = list(collect(connection))
             keyword.compact(connection)
+        self._vectors.forget()
         freed = self._database.give_room_back()
         return [*collected, Collected(kind="free room", count=1, size_bytes=freed)] if freed else collected
 

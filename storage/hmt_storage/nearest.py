@@ -78,6 +78,13 @@ class NearestIndex:
         found = (divmod(int(number), NUMBERS) for number in ids[0] if number >= 0)
         return list(dict.fromkeys(Found(memory_id, place // wanted.parts) for memory_id, place in found))
 
+    def forget(self) -> None:
+        """Delete the files: something was deleted that they may hold codes of. The next search writes new ones."""
+        with self._lock:
+            for path in [*self._folder.glob("manifest*"), *self._folder.glob("memories-*")]:
+                path.unlink(missing_ok=True)
+            self._unsaved = len(self._held.get("states", {}))
+
     def _bring_up_to_date(self, connection: Connection, wanted: Wanted) -> None:
         if self._index is None:
             self._load()

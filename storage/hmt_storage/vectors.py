@@ -50,6 +50,10 @@ class VectorIndex:
                 return places[:top]
             effort *= 4  # many of the nearest are of documents that are not asked
 
+    def forget(self) -> None:
+        """Leave nothing on disk of memories that are no more."""
+        self._index.forget()
+
     def _of(self, catalog: Catalog, model_id: str, parts: int, width: int) -> Wanted:
         if self._wanted is None or self._wanted[0] is not catalog or self._wanted[1].model_id != model_id:
             fitting = {

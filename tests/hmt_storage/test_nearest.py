@@ -113,3 +113,16 @@ def test_an_index_that_is_lost_damaged_or_of_something_else_is_built_again(libra
     again.close()
     assert json.loads(manifest.read_text())["model_id"] == MODEL
     assert len(list(folder.glob("memories-*.faiss"))) == 1
+
+
+def test_no_code_of_a_removed_memory_stays_on_disk(library, tmp_path, seeds):
+    assert agreement(library, seeds) > 0.97
+    folder = tmp_path / INDEX_FOLDER
+    assert list(folder.iterdir())
+    gone = next(iter(seeds))
+    library.remove(gone)
+    assert not list(folder.iterdir())
+    left = {document: seed for document, seed in seeds.items() if document != gone}
+    assert agreement(library, left) > 0.97
+    (manifest,) = folder.glob("manifest.json")
+    assert len(json.loads(manifest.read_text())["states"]) == len(left)
