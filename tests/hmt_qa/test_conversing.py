@@ -58,21 +58,14 @@ def real(tmp_path_factory: pytest.TempPathFactory, embedded: LocalEngine) -> Ite
         yield opened
 
 
-@pytest.mark.parametrize(
-    ("first", "follow_up", "finds"),
-    [
-        ("Which ferry carries wool to Lerwick?", "And on which day?", "each Tuesday"),
-        ("When did the library on Market Street open?", "And how many are there?", "nine thousand books"),
-    ],
-)
-def test_a_follow_up_finds_what_the_conversation_was_about(real, first, follow_up, finds):
+def test_a_follow_up_finds_what_the_conversation_was_about(real):
     conversation = real.new_conversation()
-    say(real, conversation.id, first, top=1)
-    say(real, conversation.id, follow_up, top=1)
+    say(real, conversation.id, "Which ferry carries wool to Lerwick?", top=1)
+    say(real, conversation.id, "And on which day?", top=1)
     (passage,) = real._reader.requests[-1].passages
-    assert finds in passage.segment.text
-    (alone,) = real.search(follow_up, top=1)
-    assert finds not in alone.text  # it is the conversation that tells
+    assert "each Tuesday" in passage.segment.text
+    (alone,) = real.search("And on which day?", top=1)
+    assert "each Tuesday" not in alone.text  # it is the conversation that tells
 
 
 def test_a_chain_of_follow_ups_keeps_to_the_question_it_began_with_and_a_new_topic_leaves_it(real):

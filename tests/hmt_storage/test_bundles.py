@@ -139,7 +139,7 @@ def test_an_imported_document_is_never_taken_for_the_file_it_names(source, bundl
     """Whoever made the bundle may have put another memory under that file's path and hash."""
     library.take_in(bundles[0], shape=shape)
     whale = sample("Call me Ishmael.\n", "", "Some years ago, never mind how long.\n", "The end.\n")
-    assert library.find(collection="default", path=whale.path) is None
+    assert library.known(collection="default", path=whale.path) is None
     assert library.adopt(whale.source, reader="text", model_id="model-1", title="") is None
     read_here = whale.ingest(library)
     assert len([document for document in library.documents() if document.sha256 == read_here.sha256]) == 3

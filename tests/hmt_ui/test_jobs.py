@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.hmt_ui.test_cli import SENTENCES, Run, committed, ended, ingesting, one_line, rows, run, started, wait_for
-
-__all__ = ["run"]  # the fixture
+from tests.hmt_ui.calling import Run, one_line
+from tests.hmt_ui.test_cli import SENTENCES, committed, ended, ingesting, rows, started, wait_for
 
 
 @pytest.fixture

@@ -14,9 +14,8 @@ from typing import Any
 import pytest
 
 from tests.hmt_qa.models import save_with_tokenizer, tiny_hmt
-from tests.hmt_ui.test_cli import Run, run, started, wait_for
-
-__all__ = ["run"]  # the fixture
+from tests.hmt_ui.calling import Run
+from tests.hmt_ui.test_cli import started, wait_for
 
 
 @pytest.fixture(scope="module")

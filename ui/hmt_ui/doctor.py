@@ -30,9 +30,11 @@ def examine(settings: Settings) -> Iterator[Finding]:
     versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in packages)
     yield Finding(check="python", ok=True, detail=f"{platform.python_version()} on {platform.platform()}; {versions}")
     yield from _checked("disk", lambda: _disk(settings))
-    yield from _checked("library", lambda: _library(settings, _summary))
-    yield from _checked("memories", lambda: _library(settings, _memories))
-    yield from _checked("ingestions", lambda: _library(settings, _ingestions))
+    (library,) = _checked("library", lambda: _library(settings, _summary))
+    yield library
+    if library.ok:
+        yield from _checked("memories", lambda: _library(settings, _memories))
+        yield from _checked("ingestions", lambda: _library(settings, _ingestions))
     yield from _checked("model", lambda: _model(settings))
     yield from _checked("engine", lambda: _engine(settings))
     if settings.reader:
