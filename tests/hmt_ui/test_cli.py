@@ -245,12 +245,14 @@ def test_killed_anywhere_it_goes_on_and_ends_with_the_same_bytes(long_log: Path,
     assert len(rows(tmp_path / "whole")) > 12
 
 
-def test_interrupted_it_exits_with_130_and_keeps_what_was_read(long_log: Path, tmp_path: Path) -> None:
-    process = ingesting(long_log, tmp_path)
+def test_interrupted_it_exits_with_130_and_keeps_what_was_read(tmp_path: Path) -> None:
+    longer = tmp_path / "longer.txt"
+    longer.write_text("\n".join(SENTENCES * 4) + "\n", encoding="utf-8")
+    process = ingesting(longer, tmp_path)
     wait_for(lambda: committed(tmp_path) >= 2, process)
     process.send_signal(signal.SIGINT)
     code, _, said = ended(process)
-    assert code == 130
+    assert code == 130, said
     assert "go on" in said
     assert committed(tmp_path) >= 2
 
