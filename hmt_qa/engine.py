@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby, islice
 from pathlib import Path
@@ -17,6 +19,7 @@ from tokenizers import Tokenizer
 
 from hmt_qa import chain
 from hmt_qa.errors import InvalidCheckpoint
+from hmt_qa.lanes import MOST_STREAMS, OPEN_AHEAD, Lanes, LockStep, Meter
 from hmt_qa.model.checkpoint import Checkpoint
 from hmt_qa.types import EncodedText, MemoryShape, Segment, StoredMemory, StoredRow
 
@@ -29,6 +32,16 @@ if TYPE_CHECKING:
 
 SUMMARY_BATCH = 8  # segments a representation pass; aligned to segment numbers, so that a resumed run repeats it
 WIDTH_STEP = 64  # rows are padded to multiples of this: few shapes, little waste on short files
+ROWS = {"cuda": 8}  # documents a step; 1 elsewhere: a core has no use for more, as docs/decisions/0018 measures
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """One document's next step: its segment, what that is about, and the state before it; each of batch 1."""
+
+    segment: Segment
+    summary_1D: Tensor
+    state: ReadingState
 
 
 class LocalEngine:
@@ -37,14 +50,26 @@ class LocalEngine:
     Args:
         checkpoint: folder of a model (see `hmt_qa.model.checkpoint`).
         device, dtype, attention: as in `Machine.choose`.
+        rows: documents that share a step; those that are not there are padding. By default what suits the device.
     Raises `ModelMissing`, `InvalidCheckpoint`, `ModelTooLarge`.
     """
 
-    def __init__(self, checkpoint: Path, *, device: str = "auto", dtype: str = "auto", attention: str = "auto") -> None:
+    def __init__(
+        self,
+        checkpoint: Path,
+        *,
+        device: str = "auto",
+        dtype: str = "auto",
+        attention: str = "auto",
+        rows: int | None = None,
+    ) -> None:
         self.read_together = SUMMARY_BATCH
         self.checkpoint = Checkpoint.open(checkpoint)
         self.model_id = self.checkpoint.model_id
         self._choice = {"device": device, "dtype": dtype, "attention": attention}
+        self.meter = Meter()
+        self._given_rows = rows
+        self._here = threading.local()  # the lock step that a thread has joined
         # Not for speed: transformers fails to import where another thread is in the middle of importing it.
         self._lock = threading.RLock()
 
@@ -152,7 +177,36 @@ class LocalEngine:
     @property
     def setting(self) -> str:
         """All that the last bits of a memory depend on, beside model and text."""
-        return f"{self.machine.name} summary_batch={SUMMARY_BATCH} width_step={WIDTH_STEP}"
+        rows = f" rows={self.rows_a_step}" if self.rows_a_step > 1 else ""
+        return f"{self.machine.name} summary_batch={SUMMARY_BATCH} width_step={WIDTH_STEP}{rows}"
+
+    @property
+    def rows_a_step(self) -> int:
+        """Documents that share a step; the shape is the same however many there are."""
+        return self._given_rows or ROWS.get(self.machine.device.type, 1)
+
+    @contextmanager
+    def together(self, documents: int, *, workers: int | None = None) -> Iterator[Lanes]:
+        """Read up to `documents` side by side, at most `workers` of them open at once.
+
+        On a CPU each stream of passes has its share of the threads. How many depends on the arguments and the machine
+        alone, and is part of `setting`; while it lasts, it is what threads that begin elsewhere in this process have.
+        """
+        import torch
+
+        threads = torch.get_num_threads()
+        most = min(documents, workers or documents)
+        streams = min(most, MOST_STREAMS, threads) if self.machine.device.type == "cpu" else 1
+        lock_step = self._lock_step(streams)
+
+        def join() -> None:
+            torch.set_num_threads(threads // streams)
+            self._here.lock_step = lock_step
+
+        try:
+            yield Lanes(count=min(most, workers or OPEN_AHEAD * streams * self.rows_a_step), join=join)
+        finally:
+            torch.set_num_threads(threads)
 
     def encode(self, text: str) -> EncodedText:
         """Tokens of `text` with their character spans."""
@@ -175,22 +229,51 @@ class LocalEngine:
         """
         import torch
 
+        lock_step: LockStep[_Step, Tensor] = getattr(self._here, "lock_step", None) or self._lock_step(streams=1)
         bank_NMD = self.rows(tail, self.hidden)
         before: Sequence[int] = ()
         state: ReadingState | None = None
         for group in _groups(segments, SUMMARY_BATCH):
             if group[-1].number >= committed:
-                with torch.inference_mode():
+                with lock_step.turn(), torch.inference_mode():
                     summaries_BD = self.model.represent(self._padded(group))
                 for segment, summary_D in zip(group, summaries_BD, strict=True):
                     if segment.number >= committed:
                         state = state or self._state(bank_NMD, before)
-                        with torch.inference_mode():
-                            reading = self.model.read(self._padded([segment]), summary_D[None], state)
-                        state = self._trimmed(reading.state)
-                        yield segment, _bytes(reading.memory_BMD[0])
+                        memory_1MD = lock_step.step(_Step(segment, summary_D[None], state))
+                        state = self._after(state, segment, memory_1MD)
+                        self.meter.count(len(segment.token_ids))
+                        yield segment, _bytes(memory_1MD[0])
                     before = segment.token_ids
             before = group[-1].token_ids
+
+    def _lock_step(self, streams: int) -> LockStep[_Step, Tensor]:
+        return LockStep(self._memorise, rows=self.rows_a_step, streams=streams, meter=self.meter)
+
+    def _memorise(self, steps: Sequence[_Step]) -> Sequence[Tensor]:
+        """M, (1, M, D), of each step. Recalls have shapes of their own: no bit depends on how long another memory is."""
+        import torch
+
+        from hmt_qa.model.hmt import Segments
+
+        rows = self.rows_a_step
+        filled = [*steps, *([steps[0]] * (rows - len(steps)))]
+        with torch.inference_mode():
+            prompts = [self.model.recall(step.summary_1D, step.state.bank).prompt_BMD for step in steps]
+            prompts += [prompts[0]] * (rows - len(steps))
+            segments = self._padded_ids(
+                [step.segment.token_ids for step in filled], width=None if rows == 1 else self._full_width
+            )
+            sensory = Segments(
+                torch.cat([step.state.sensory.ids_BW for step in filled]),
+                torch.cat([step.state.sensory.lengths_B for step in filled]),
+            )
+            memory_BMD = self.model.memorise(segments, torch.cat(prompts), sensory)
+        return memory_BMD.split(1)[: len(steps)]
+
+    @property
+    def _full_width(self) -> int:
+        return -(-self.segment_length // WIDTH_STEP) * WIDTH_STEP
 
     def rows(self, raw: bytes, hidden: int, dtype: str | None = None) -> Tensor:
         """Memories (N, M, D) on this engine's device from raw little-endian bytes, `hidden` numbers a segment."""
@@ -278,11 +361,16 @@ class LocalEngine:
         sensory = self._padded_ids([before[-k:] if k else ()], width=k)
         return ReadingState(MemoryBank.of(bank_NMD), sensory)
 
-    def _trimmed(self, state: ReadingState) -> ReadingState:
+    def _after(self, state: ReadingState, segment: Segment, memory_1MD: Tensor) -> ReadingState:
         """Only what the next step attends to: memory use does not grow with the document."""
+        import torch
+
         from hmt_qa.model.hmt import ReadingState
 
-        return ReadingState(state.bank.newest(self.recall_window), state.sensory)
+        with torch.inference_mode():
+            bank = state.bank.remember(memory_1MD).newest(self.recall_window)
+            sensory = self._padded([segment]).tail(self.model.config.sensory_length, state.sensory)
+        return ReadingState(bank, sensory)
 
     def _padded(self, group: Sequence[Segment]) -> Segments:
         return self._padded_ids([segment.token_ids for segment in group])

@@ -407,7 +407,8 @@ class ParsingLimits:
 class IngestOptions:
     """What to read and where to put it. `include` and `exclude` are gitignore-style globs on the relative path.
 
-    `dry_run` writes nothing. `watch` goes on for ever, with files that appear and change under the paths.
+    `dry_run` writes nothing. `watch` goes on for ever, with files that appear and change under the paths. `workers`
+    bounds how many files are open at once, each parsed by a process of its own; by default what keeps the model busy.
     """
 
     collection: str = "default"
@@ -419,6 +420,7 @@ class IngestOptions:
     sync: Sync = Sync.UPSERTS
     dry_run: bool = False
     watch: bool = False
+    workers: int | None = None
 
 
 OPENAI_URL = "https://api.openai.com/v1"
