@@ -7,7 +7,7 @@ Weights load at first use, so that listing, deleting or finding a file unchanged
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -235,17 +235,29 @@ class LocalEngine:
         state: ReadingState | None = None
         for group in _groups(segments, SUMMARY_BATCH):
             if group[-1].number >= committed:
-                with lock_step.turn(), torch.inference_mode():
-                    summaries_BD = self.model.represent(self._padded(group))
-                for segment, summary_D in zip(group, summaries_BD, strict=True):
+                summaries = self._summaries(group, lock_step)
+                for segment in group:
                     if segment.number >= committed:
                         state = state or self._state(bank_NMD, before)
-                        memory_1MD = lock_step.step(_Step(segment, summary_D[None], state))
+                        memory_1MD = lock_step.step(_Step(segment, summaries[segment.number], state))
                         state = self._after(state, segment, memory_1MD)
                         self.meter.count(len(segment.token_ids))
                         yield segment, _bytes(memory_1MD[0])
                     before = segment.token_ids
             before = group[-1].token_ids
+
+    def _summaries(self, group: Sequence[Segment], lock_step: LockStep[_Step, Tensor]) -> Mapping[int, Tensor]:
+        """S, (1, D), by segment number; zeros for the first two: with no memory or one, whatever is asked recalls that."""
+        import torch
+
+        asking = [segment for segment in group if segment.number > 1]
+        nothing_1D = torch.zeros(1, self.config.hidden_size, device=self.machine.device, dtype=self.machine.dtype)
+        summaries = dict.fromkeys((segment.number for segment in group), nothing_1D)
+        if asking:
+            with lock_step.turn(), torch.inference_mode():
+                summaries_BD = self.model.represent(self._padded(asking))
+            summaries |= zip((segment.number for segment in asking), summaries_BD.split(1), strict=True)
+        return summaries
 
     def _lock_step(self, streams: int) -> LockStep[_Step, Tensor]:
         return LockStep(self._memorise, rows=self.rows_a_step, streams=streams, meter=self.meter)
