@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import groupby, islice
+from itertools import groupby, islice, repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 
 SUMMARY_BATCH = 8  # segments a representation pass; aligned to segment numbers, so that a resumed run repeats it
 WIDTH_STEP = 64  # rows are padded to multiples of this: few shapes, little waste on short files
-ROWS = {"cuda": 8}  # documents a step; 1 elsewhere: a core has no use for more, as docs/decisions/0018 measures
+ROWS = {"cuda": 8}  # documents a step, padding among them: a GPU has room for it; elsewhere 1
+COMPANY = 2  # documents that may share a step without padding, where that is seen to change no bit
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,7 @@ class LocalEngine:
         self._choice = {"device": device, "dtype": dtype, "attention": attention}
         self.meter = Meter()
         self._given_rows = rows
+        self._shared: dict[tuple[int, int], bool] = {}  # by documents and width: whether sharing changes no bit
         self._here = threading.local()  # the lock step that a thread has joined
         # Not for speed: transformers fails to import where another thread is in the middle of importing it.
         self._lock = threading.RLock()
@@ -204,7 +206,7 @@ class LocalEngine:
             self._here.lock_step = lock_step
 
         try:
-            yield Lanes(count=min(most, workers or OPEN_AHEAD * streams * self.rows_a_step), join=join)
+            yield Lanes(count=min(most, workers or OPEN_AHEAD * streams * max(self.rows_a_step, COMPANY)), join=join)
         finally:
             torch.set_num_threads(threads)
 
@@ -260,32 +262,48 @@ class LocalEngine:
         return summaries
 
     def _lock_step(self, streams: int) -> LockStep[_Step, Tensor]:
-        return LockStep(self._memorise, rows=self.rows_a_step, streams=streams, meter=self.meter)
+        rows = max(self.rows_a_step, COMPANY)
+        return LockStep(self._memorise, shape=self._width, rows=rows, streams=streams, meter=self.meter)
 
     def _memorise(self, steps: Sequence[_Step]) -> Sequence[Tensor]:
-        """M, (1, M, D), of each step. Recalls have shapes of their own: no bit depends on how long another memory is."""
+        """M, (1, M, D), of steps of one width, with the bits that each would have alone.
+
+        Either the pass has so many rows whoever is in it, or it is compared once with passes of one row: which sum is
+        computed in which order depends on shapes, not on numbers, so that what agrees once agrees for good.
+        """
+        if self.rows_a_step > 1 or len(steps) == 1:
+            return self._one_pass(steps)
+        shape = (len(steps), self._width(steps[0]))
+        if self._shared.get(shape):
+            return self._one_pass(steps)
+        alone = [memory_1MD for step in steps for memory_1MD in self._one_pass([step])]
+        if shape not in self._shared:
+            self._shared[shape] = all(map(_same_bits, alone, self._one_pass(steps)))
+        return alone
+
+    def _one_pass(self, steps: Sequence[_Step]) -> Sequence[Tensor]:
+        """Recalls have shapes of their own: no bit depends on how long another document's memory is."""
         import torch
 
         from hmt_qa.model.hmt import Segments
 
-        rows = self.rows_a_step
-        filled = [*steps, *([steps[0]] * (rows - len(steps)))]
+        padding = max(self.rows_a_step - len(steps), 0)
+        filled = [*steps, *repeat(steps[0], padding)]
         with torch.inference_mode():
             prompts = [self.model.recall(step.summary_1D, step.state.bank).prompt_BMD for step in steps]
-            prompts += [prompts[0]] * (rows - len(steps))
-            segments = self._padded_ids(
-                [step.segment.token_ids for step in filled], width=None if rows == 1 else self._full_width
-            )
             sensory = Segments(
                 torch.cat([step.state.sensory.ids_BW for step in filled]),
                 torch.cat([step.state.sensory.lengths_B for step in filled]),
             )
-            memory_BMD = self.model.memorise(segments, torch.cat(prompts), sensory)
-        return memory_BMD.split(1)[: len(steps)]
+            segments = self._padded_ids([step.segment.token_ids for step in filled], width=self._width(steps[0]))
+            memory_BMD: Tensor = self.model.memorise(
+                segments, torch.cat([*prompts, *repeat(prompts[0], padding)]), sensory
+            )
+        return [memory_BMD[row : row + 1] for row in range(len(steps))]
 
-    @property
-    def _full_width(self) -> int:
-        return -(-self.segment_length // WIDTH_STEP) * WIDTH_STEP
+    def _width(self, step: _Step) -> int:
+        """Tokens that a step's row has room for: as many as needed, or in a pass of fixed shape a whole segment's."""
+        return _in_steps(len(step.segment.token_ids) if self.rows_a_step == 1 else self.segment_length)
 
     def rows(self, raw: bytes, hidden: int, dtype: str | None = None) -> Tensor:
         """Memories (N, M, D) on this engine's device from raw little-endian bytes, `hidden` numbers a segment."""
@@ -393,12 +411,20 @@ class LocalEngine:
         from hmt_qa.model.hmt import Segments
 
         longest = max(len(row) for row in rows)
-        width = -(-longest // WIDTH_STEP) * WIDTH_STEP if width is None else width
+        width = _in_steps(longest) if width is None else width
         ids_BW = torch.zeros(len(rows), width, dtype=torch.long)
         for place, row in enumerate(rows):
             ids_BW[place, : len(row)] = torch.tensor(row, dtype=torch.long)
         lengths_B = torch.tensor([len(row) for row in rows])
         return Segments(ids_BW.to(self.machine.device), lengths_B.to(self.machine.device))
+
+
+def _in_steps(tokens: int) -> int:
+    return -(-tokens // WIDTH_STEP) * WIDTH_STEP
+
+
+def _same_bits(one: Tensor, other: Tensor) -> bool:
+    return _bytes(one) == _bytes(other)
 
 
 def _bytes(row_MD: Tensor) -> bytes:

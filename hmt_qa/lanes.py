@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -74,15 +73,21 @@ Result = TypeVar("Result")
 class LockStep(Generic[Row, Result]):
     """Gathers rows into passes of at most `rows`, of which at most `streams` go on at once; safe between threads.
 
-    `read` gives a result for each row. What it raises is raised for every row of that pass.
+    `read` gives a result for each row of a pass, which are all of one `shape`. What it raises is raised for each of them.
     """
 
     def __init__(
-        self, read: Callable[[Sequence[Row]], Sequence[Result]], *, rows: int, streams: int, meter: Meter
+        self,
+        read: Callable[[Sequence[Row]], Sequence[Result]],
+        *,
+        shape: Callable[[Row], object],
+        rows: int,
+        streams: int,
+        meter: Meter,
     ) -> None:
-        self._read, self._rows, self._meter = read, rows, meter
+        self._read, self._shape, self._rows, self._meter = read, shape, rows, meter
         self._streams = self._free = streams
-        self._waiting: deque[tuple[Row, Future[Result]]] = deque()
+        self._waiting: list[tuple[Row, Future[Result]]] = []
         self._changed = threading.Condition()
 
     def step(self, row: Row) -> Result:
@@ -126,11 +131,13 @@ class LockStep(Generic[Row, Result]):
                 self._changed.notify_all()
 
     def _lead(self) -> None:
-        """Read those that wait longest; one's own row may be among them, or stay for the next pass."""
+        """Read the row that waits longest and those of its shape; one's own may be among them, or stay for later."""
         with self._changed:
-            taken = [self._waiting.popleft() for _ in range(min(self._rows, len(self._waiting)))]
-            for _, future in taken:
-                future.set_running_or_notify_cancel()
+            shape = self._shape(self._waiting[0][0])
+            taken = [one for one in self._waiting if self._shape(one[0]) == shape][: self._rows]
+            for one in taken:
+                self._waiting.remove(one)
+                one[1].set_running_or_notify_cancel()
         try:
             for (_, future), result in zip(taken, self._read([row for row, _ in taken]), strict=True):
                 future.set_result(result)

@@ -404,7 +404,6 @@ class MemoryReader(Protocol):
         """How many of the newest memories ingestion attends to (N)."""
         ...
 
-
     def together(self, documents: int, *, workers: int | None = None) -> AbstractContextManager[Lanes]:
         """Make room to read up to `documents` side by side, each by a thread of its own; `workers` bounds the threads.
 

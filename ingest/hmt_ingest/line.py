@@ -1,4 +1,4 @@
-"""Files that wait to be read, the longest first; of those with equal bytes one is read before the others are looked at."""
+"""Files that wait to be read, the longest first; of those with equal bytes one is read before the others."""
 
 from __future__ import annotations
 

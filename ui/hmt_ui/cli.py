@@ -17,7 +17,7 @@ from hmt_qa.errors import HmtQaError
 from hmt_qa.types import IngestOptions, Mode, Ranking, Sync
 from hmt_ui import care_commands, job_commands, memory_commands, printing
 from hmt_ui.compose import open_qa, open_with
-from hmt_ui.options import Attention, Collection, Device, Documents, Dtype, Home, Json, Model, Password
+from hmt_ui.options import Attention, Collection, Device, Documents, Dtype, Home, Json, Model, Password, Workers
 
 if TYPE_CHECKING:
     from hmt_ui.settings import Settings
@@ -70,6 +70,7 @@ def ingest(
         False
     ),
     watch: Annotated[bool, typer.Option("--watch", help="Go on with files as they appear and change.")] = False,
+    workers: Workers = None,
     home: Home = None,
     model: Model = None,
     device: Device = None,
@@ -92,10 +93,14 @@ def ingest(
         sync=sync,
         dry_run=dry_run,
         watch=watch,
+        workers=workers,
     )
     with open_with(home=home, model=model, device=device, dtype=dtype, attention=attention) as qa:
         code = report(
-            lambda show: qa.ingest(paths, options=options, on_progress=show), as_json=as_json, dry_run=dry_run
+            lambda show: qa.ingest(paths, options=options, on_progress=show),
+            meter=qa.engine.meter,
+            as_json=as_json,
+            dry_run=dry_run,
         )
     if code:
         raise typer.Exit(code)

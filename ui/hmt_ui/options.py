@@ -16,3 +16,7 @@ Attention = Annotated[str | None, typer.Option("--attention", help="auto, sdpa, 
 Password = Annotated[str | None, typer.Option(help="Of encrypted PDFs.", envvar="HMT_QA_PASSWORD")]
 Collection = Annotated[str | None, typer.Option("--collection", "-c", help="Only this collection.")]
 Documents = Annotated[list[str] | None, typer.Option("--document", "-d", metavar="ID", help="Only this; repeatable.")]
+Workers = Annotated[
+    int | None,
+    typer.Option(min=1, metavar="N", help="Files open at once, each parsed by its own process; 1: one by one."),
+]
