@@ -2,8 +2,8 @@
 
     python benchmarks/together.py [--documents N] [--rounds N] [--rows N] [--workers N] [--json FILE]
 
-The documents are the standard library's own sources, as text, from 150 to 3,000 tokens. One engine reads them all and has
-read before the clock starts; a run is whole: parsing, reading, storing, tidying. `--rows` is the width of the lock step.
+The documents are the standard library's own sources, as text, from 150 to 3,000 tokens. The engines have read before the
+clock starts; a run is whole: parsing, reading, storing, tidying. `--rows` has steps of that many rows, filled or not.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def main() -> None:
             for field in ("tokens_per_second", "tokens_per_cpu_second", "busy")
         )
         print(
-            f"{name}: {rate:,.0f} tokens/s, {cpu_rate:,.0f} a second of processor time, model busy {busy:.0%} of the time "
+            f"{name}: {rate:,.0f} tokens/s, {cpu_rate:,.0f} a second of processor time, model busy {busy:.0%} "
             f"(medians of {len(of)})"
         )
     pairs = zip(runs["together"], runs["one by one"], strict=True)
@@ -110,7 +110,8 @@ def ingest(home: Path, documents: Path, engine: LocalEngine, workers: int | None
         began, worked = time.perf_counter(), time.process_time()
         results = list(qa.ingest([documents], options=IngestOptions(workers=workers)))
         seconds, worked = time.perf_counter() - began, time.process_time() - worked
-    assert not any(result.error for result in results)
+    if failed := [result.error for result in results if result.error]:
+        raise SystemExit(failed[0])
     tokens = engine.meter.tokens
     return Run(
         tokens=tokens,

@@ -229,7 +229,6 @@ class LocalEngine:
         Representations are computed for `SUMMARY_BATCH` segments at a time, in groups that start at multiples of it:
         a resumed run repeats the group that was cut, so every pass has the shape it had, and so has every bit.
         """
-        import torch
 
         lock_step: LockStep[_Step, Tensor] = getattr(self._here, "lock_step", None) or self._lock_step(streams=1)
         bank_NMD = self.rows(tail, self.hidden)
@@ -249,7 +248,7 @@ class LocalEngine:
             before = group[-1].token_ids
 
     def _summaries(self, group: Sequence[Segment], lock_step: LockStep[_Step, Tensor]) -> Mapping[int, Tensor]:
-        """S, (1, D), by segment number; zeros for the first two: with no memory or one, whatever is asked recalls that."""
+        """S, (1, D), by segment number; zeros for the first two: with no memory or one, any question recalls that."""
         import torch
 
         asking = [segment for segment in group if segment.number > 1]

@@ -1,7 +1,7 @@
 """Several documents through one model at once, in passes of a fixed shape; knows neither documents nor tensors.
 
-Each document is read by a thread of its own, its *lane*. Whoever finds the model free takes along the rows of the lanes
-that wait, up to the rows of a pass: while the model is busy others parse, tokenise and store, and nobody waits for them.
+Each document is read by a thread of its own, its *lane*. Whoever finds the model free takes along rows of other lanes that
+wait, up to the rows of a pass: while the model is busy others parse, tokenise and store, and it waits for none of them.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ Result = TypeVar("Result")
 class LockStep(Generic[Row, Result]):
     """Gathers rows into passes of at most `rows`, of which at most `streams` go on at once; safe between threads.
 
-    `read` gives a result for each row of a pass, which are all of one `shape`. What it raises is raised for each of them.
+    `read` gives a result for each row of a pass, all of one `shape`. What it raises is raised for each of them.
     """
 
     def __init__(

@@ -424,7 +424,7 @@ class Ingestor(Protocol):
         engine: MemoryReader,
         on_progress: ProgressObserver,
     ) -> Iterator[IngestResult]:
-        """Read every file under `paths`, several at once, yielding a result as each ends; a bad one never stops the rest.
+        """Read every file under `paths`, several at once, yielding a result as each ends; a bad one stops no other.
 
         `on_progress` is called, where results are taken, for each committed segment with the job's stored counters.
         """
