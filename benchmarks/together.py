@@ -2,8 +2,8 @@
 
     python benchmarks/together.py [--documents N] [--rounds N] [--rows N] [--workers N] [--json FILE]
 
-The documents are the standard library's own sources, as text, from 150 to 3,000 tokens. The engines have read before the
-clock starts; a run is whole: parsing, reading, storing, tidying. `--rows` has steps of that many rows, filled or not.
+The documents are the standard library's own sources, as text, from 150 to 3,000 tokens. The engines have read before
+the clock starts; a run is whole: parsing, reading, storing, tidying. `--rows` fixes the rows of a step, filled or not.
 """
 
 from __future__ import annotations

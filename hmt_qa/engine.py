@@ -229,7 +229,6 @@ class LocalEngine:
         Representations are computed for `SUMMARY_BATCH` segments at a time, in groups that start at multiples of it:
         a resumed run repeats the group that was cut, so every pass has the shape it had, and so has every bit.
         """
-
         lock_step: LockStep[_Step, Tensor] = getattr(self._here, "lock_step", None) or self._lock_step(streams=1)
         bank_NMD = self.rows(tail, self.hidden)
         before: Sequence[int] = ()

@@ -1,7 +1,7 @@
 """Several documents through one model at once, in passes of a fixed shape; knows neither documents nor tensors.
 
-Each document is read by a thread of its own, its *lane*. Whoever finds the model free takes along rows of other lanes that
-wait, up to the rows of a pass: while the model is busy others parse, tokenise and store, and it waits for none of them.
+Each document is read by a thread of its own, its *lane*. Whoever finds the model free takes along rows of other lanes
+that wait, up to the rows of a pass: while it is busy others parse, tokenise and store, and it waits for none of them.
 """
 
 from __future__ import annotations
