@@ -1,4 +1,4 @@
-"""Greedy answers to many prompts at once; equals decoding them one by one up to rounding.
+"""Answers to many prompts at once; equals the engine's, one by one, up to rounding.
 
 Prompts are padded on the left, behind an attention mask: positions count from each prompt's first real token.
 
@@ -8,7 +8,7 @@ Shapes: B prompts · T tokens of the longest · M memories a segment · D hidden
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import takewhile
 from typing import Any, cast
 
@@ -17,6 +17,7 @@ from torch import Tensor
 
 from hmt_qa.evaluation.lockstep import Batching
 from hmt_qa.model import backbone
+from hmt_qa.model.choosing import BEGINNING, Choice
 from hmt_qa.model.hmt import HMTForCausalLM
 
 
@@ -38,13 +39,37 @@ def decode(
     max_new_tokens: int,
     stop_ids: Sequence[int],
     batching: Batching,
+    choice: Choice = backbone.GREEDY,
 ) -> list[list[int]]:
-    """New ids of each prompt up to and with its first stop id; prompts of a like length share a batch."""
+    """New ids of each prompt up to and with its first stop id; prompts of a like length share a batch.
+
+    As in `LocalEngine.generate`, beams choose the first BEGINNING tokens.
+    """
+    if choice.beams == 1:
+        return _decoded(model, prompts, max_new_tokens, stop_ids, batching, choice)
+    tokens = min(BEGINNING, max_new_tokens)
+    begun = _decoded(model, prompts, tokens, stop_ids, batching, choice)
+    going_on = [place for place, new in enumerate(begun) if new[-1] not in stop_ids and len(new) < max_new_tokens]
+    longer = [replace(prompts[place], ids=(*prompts[place].ids, *begun[place])) for place in going_on]
+    rest = _decoded(model, longer, max_new_tokens - tokens, stop_ids, batching, choice.greedy)
+    for place, new in zip(going_on, rest, strict=True):
+        begun[place] += new
+    return begun
+
+
+def _decoded(
+    model: HMTForCausalLM,
+    prompts: Sequence[Prompt],
+    max_new_tokens: int,
+    stop_ids: Sequence[int],
+    batching: Batching,
+    choice: Choice,
+) -> list[list[int]]:
     order = sorted(range(len(prompts)), key=lambda place: len(prompts[place]))
     made: dict[int, list[int]] = {}
     with torch.inference_mode():
         for places in _batches(order, prompts, batching, max_new_tokens):
-            new = _batch(model, [prompts[place] for place in places], max_new_tokens, stop_ids)
+            new = _batch(model, [prompts[place] for place in places], max_new_tokens, stop_ids, choice)
             made |= zip(places, new, strict=True)
     return [made[place] for place in range(len(prompts))]
 
@@ -63,16 +88,16 @@ def _batches(
 
 
 def _batch(
-    model: HMTForCausalLM, prompts: Sequence[Prompt], max_new_tokens: int, stop_ids: Sequence[int]
+    model: HMTForCausalLM, prompts: Sequence[Prompt], max_new_tokens: int, stop_ids: Sequence[int], choice: Choice
 ) -> list[list[int]]:
     embeds_BTD, mask_BT = _left_padded(model, prompts)
     ids_BN = cast(Any, model.backbone).generate(
         inputs_embeds=embeds_BTD,
         attention_mask=mask_BT,
         max_new_tokens=max_new_tokens,
-        do_sample=False,
         eos_token_id=list(stop_ids),
         pad_token_id=stop_ids[0],
+        **choice.settings(),
     )
     return [_ended(row, stop_ids) for row in ids_BN.tolist()]
 
