@@ -23,9 +23,9 @@ LENGTH_PENALTY = 1.0  # a beginning's worth is its mean log-probability a token
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """beams: beginnings weighed against each other, 1 for none. refusal: the token that refuses, None for no such token.
+    """beams: beginnings weighed against each other, 1 for none. refusal: the token that refuses, where there is one.
 
-    refuses_from: probability of that token, as the first one, from which on it is said; None where it must be likeliest.
+    refuses_from: probability of that token as the first one, from which on it is said; None: it must be likeliest.
     """
 
     beams: int = 1
