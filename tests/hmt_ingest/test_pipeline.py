@@ -203,13 +203,10 @@ def test_bad_files_fail_with_their_reason_and_the_batch_goes_on(tmp_path):
     scan = draw_pdf(tmp_path / "scan.pdf", picture, picture, picture)
     locked = rewritten(draw_pdf(tmp_path / "l.pdf", prose(1)), lambda writer: writer.encrypt("x", algorithm="RC4-128"))
     bad = [corrupt, empty, binary, scan, locked, tmp_path / "missing.txt"]
-    results = ingest(library, good, *bad, last)
-    assert [result.status for result in results] == [
-        IngestStatus.INGESTED,
-        *[IngestStatus.FAILED] * len(bad),
-        IngestStatus.INGESTED,
-    ]
-    errors = {Path(result.path).name: result.error for result in results[1:-1]}
+    results = {Path(result.path): result for result in ingest(library, good, *bad, last)}
+    assert {path for path, result in results.items() if result.status is IngestStatus.FAILED} == set(bad)
+    assert {path for path, result in results.items() if result.status is IngestStatus.INGESTED} == {good, last}
+    errors = {path.name: results[path].error for path in bad}
     assert "damaged" in errors["corrupt.pdf"]
     assert "holds no text" in errors["empty.txt"]
     assert "binary content" in errors["binary.dat"]
