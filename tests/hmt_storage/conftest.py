@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-import sqlite3
 import struct
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -123,21 +122,20 @@ def sample() -> Callable[..., Sample]:
 
 
 @pytest.fixture
-def library(tmp_path: Path) -> Iterator[SqlLibrary]:
-    opened = SqlLibrary.open(tmp_path)
+def library(tmp_path: Path, database_url: str | None) -> Iterator[SqlLibrary]:
+    """An empty one, on each kind of database in turn."""
+    opened = SqlLibrary.open(tmp_path, url=database_url)
     yield opened
     opened.close()
 
 
 @pytest.fixture
-def rows_in(tmp_path: Path) -> Callable[[str], int]:
-    """How many rows a table of the library in `tmp_path` has, seen past the library."""
+def rows_in(library: SqlLibrary) -> Callable[[str], int]:
+    """How many rows a table of `library` has."""
 
     def rows(table: str) -> int:
-        connection = sqlite3.connect(tmp_path / "library.db")
-        (found,) = connection.execute(f"SELECT count(*) FROM {table}").fetchone()  # noqa: S608 - a constant of the test
-        connection.close()
-        return int(found)
+        with library._database.read() as connection:
+            return connection.exec_driver_sql(f"SELECT count(*) FROM {table}").scalar_one()  # noqa: S608 - the test's
 
     return rows
 

@@ -1,0 +1,78 @@
+"""A PostgreSQL server of a test run's own: Debian's programs, a folder in /tmp, a socket and no network."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+# Nothing here outlives the run, so nothing is forced to the disk.
+_SETTINGS = {
+    "listen_addresses": "",
+    "fsync": "off",
+    "full_page_writes": "off",
+    "shared_buffers": "32MB",
+    "max_connections": "60",
+    "autovacuum": "off",  # what a deletion leaves must be gone by our own doing
+}
+USER = "hmt"
+
+
+def missing_programs() -> str:
+    """Why no server can be started here; empty where one can."""
+    if _program("initdb") is None:
+        return "PostgreSQL is not installed (apt-get install postgresql)"
+    return ""
+
+
+@contextmanager
+def running_server() -> Iterator[Path]:
+    """A server with an empty cluster; yields the folder of its socket, in which `data` is its data directory."""
+    folder = Path(tempfile.mkdtemp(prefix="hmt-postgres-", dir="/tmp"))  # noqa: S108 - a socket's path must be short
+    account = _account()
+    if account:
+        shutil.chown(folder, **account)
+    try:
+        made = {"auth": "trust", "username": USER, "encoding": "UTF8", "locale": "C.UTF-8", "pgdata": folder / "data"}
+        _run("initdb", "--no-sync", *(f"--{name}={value}" for name, value in made.items()))
+        settings = " ".join(f"-c {name}={value!r}" for name, value in _SETTINGS.items())
+        control = ("pg_ctl", f"--pgdata={folder / 'data'}", "--wait", "--silent")
+        _run(*control, f"--log={folder / 'log'}", f"--options=-k {folder} {settings}", "start")
+        try:
+            yield folder
+        finally:
+            _run(*control, "--mode=immediate", "stop")
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def url_of(socket: Path, database: str) -> str:
+    """How SQLAlchemy names a database of this server."""
+    return f"postgresql+psycopg://{USER}@/{database}?host={socket}"
+
+
+def _account() -> dict[str, str]:
+    """Whom the server runs as: PostgreSQL refuses root."""
+    if os.geteuid() != 0:
+        return {}
+    names = {entry.pw_name for entry in pwd.getpwall()}
+    return {"user": "postgres" if "postgres" in names else "nobody"}
+
+
+def _run(program: str, *arguments: str) -> None:
+    account = _account()
+    if account:
+        group = pwd.getpwnam(account["user"]).pw_gid
+        account |= {"group": group, "extra_groups": []}
+    subprocess.run([_program(program), *arguments], check=True, cwd="/", stdout=subprocess.DEVNULL, **account)
+
+
+def _program(name: str) -> str | None:
+    """On the PATH, or where Debian puts it; the newest version."""
+    versions = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), key=lambda path: int(path.parts[-3]))
+    return shutil.which(name) or (str(versions[-1]) if versions else None)
