@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import sqlalchemy
 from hypothesis import settings
 
 from tests import postgres
@@ -19,8 +17,6 @@ os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 # A shared machine may stall for a second at any place: slowness is measured by benchmarks, not by examples.
 settings.register_profile("hmt-qa", deadline=None)
 settings.load_profile("hmt-qa")
-
-_numbers = itertools.count()
 
 
 @pytest.fixture(scope="session")
@@ -35,16 +31,19 @@ def postgres_socket() -> Iterator[Path]:
 
 @pytest.fixture
 def postgres_url(postgres_socket: Path) -> str:
-    """An empty database of its own."""
-    name = f"library{next(_numbers)}"
-    engine = sqlalchemy.create_engine(postgres.url_of(postgres_socket, "postgres"), isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.exec_driver_sql(f"CREATE DATABASE {name}")
-    engine.dispose()
-    return postgres.url_of(postgres_socket, name)
+    """An empty place for a library on that server."""
+    return postgres.new_schema(postgres_socket)
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """The nearest mark `databases`, of the test or its module, says where its library is kept."""
+    marked = metafunc.definition.get_closest_marker("databases")
+    if marked and "database_url" in metafunc.fixturenames:
+        metafunc.parametrize("database_url", marked.args, indirect=True)
+
+
+@pytest.fixture
 def database_url(request: pytest.FixtureRequest) -> str | None:
     """Where a library is kept: None is the file in its home."""
-    return request.getfixturevalue("postgres_url") if request.param == "postgresql" else None
+    chosen = getattr(request, "param", "sqlite")
+    return request.getfixturevalue("postgres_url") if chosen == "postgresql" else None

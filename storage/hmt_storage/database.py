@@ -87,7 +87,7 @@ def open_database(url: str) -> Database:
     """The database at `url`; raises `LibraryUnusable` where it is no URL, or of a kind that is not known."""
     try:
         address = make_url(url)
-    except ArgumentError as error:
+    except (ArgumentError, ValueError) as error:  # the second for a port that is no number
         # It may hold a password that is only mistyped around: not shown.
         raise LibraryUnusable("The library's URL cannot be read.", remedy=_EXAMPLES) from error
     if address.drivername == "sqlite" and address.database not in {None, "", ":memory:"}:
@@ -100,7 +100,9 @@ def open_database(url: str) -> Database:
         return PostgresDatabase(address.set(drivername="postgresql+psycopg"))
     shown = address.render_as_string()
     raise LibraryUnusable(
-        f"A library is kept in a SQLite file or on a PostgreSQL server, not in {shown}.", subject=shown, remedy=_EXAMPLES
+        f"A library is kept in a SQLite file or on a PostgreSQL server, not in {shown}.",
+        subject=shown,
+        remedy=_EXAMPLES,
     )
 
 

@@ -30,7 +30,7 @@ _COUNT = text("SELECT count(*) FROM (SELECT 1 FROM segment_words WHERE segment_w
 
 class _Fts5:
     def count(self, connection: Connection, term: str, *, most: int) -> int:
-        return connection.execute(_COUNT, {"expression": _words([term]), "most": most}).scalar_one()
+        return int(connection.execute(_COUNT, {"expression": _words([term]), "most": most}).scalar_one())
 
     def best(
         self, connection: Connection, counts: Mapping[str, int], *, memories: Collection[int] | None, first: int

@@ -71,10 +71,12 @@ class PostgresDatabase(Database):
 
     def _make_engine(self) -> Engine:
         # The server is asked whether it is still there before each use: a restart of it is no error of ours.
-        waiting = {} if "options" in self._address.query else {"options": f"-c lock_timeout={BUSY_SECONDS:.0f}s"}
+        options = str(self._address.query.get("options", ""))
+        if "lock_timeout" not in options:
+            options += f" -c lock_timeout={BUSY_SECONDS:.0f}s"
         try:
             engine = create_engine(
-                self._address, pool_pre_ping=True, isolation_level="READ COMMITTED", connect_args=waiting
+                self._address, pool_pre_ping=True, isolation_level="READ COMMITTED", connect_args={"options": options}
             )
         except ModuleNotFoundError as error:
             raise LibraryUnusable(
@@ -85,7 +87,9 @@ class PostgresDatabase(Database):
         event.listen(engine, "connect", self._require_suitable)
         return engine
 
-    def _require_suitable(self, connection: psycopg.Connection[tuple[object, ...]], _entry: ConnectionPoolEntry) -> None:
+    def _require_suitable(
+        self, connection: psycopg.Connection[tuple[object, ...]], _entry: ConnectionPoolEntry
+    ) -> None:
         server = connection.info.server_version // 10_000
         encoding = connection.info.parameter_status("server_encoding")
         if server < OLDEST or encoding != "UTF8":

@@ -48,7 +48,7 @@ _BEST = text("""
 
 class _Tsvector:
     def count(self, connection: Connection, term: str, *, most: int) -> int:
-        return connection.execute(_COUNT, {"term": term, "most": most}).scalar_one()
+        return int(connection.execute(_COUNT, {"term": term, "most": most}).scalar_one())
 
     def best(
         self, connection: Connection, counts: Mapping[str, int], *, memories: Collection[int] | None, first: int
@@ -88,7 +88,11 @@ class _Tsvector:
         wrong = connection.exec_driver_sql(
             "SELECT memory_id, number FROM segments WHERE words IS DISTINCT FROM hmt_words(text) LIMIT 1"
         ).first()
-        return f"the words of segment {wrong.number} of memory {wrong.memory_id} are not those of its text" if wrong else ""
+        return (
+            f"the words of segment {wrong.number} of memory {wrong.memory_id} are not those of its text"
+            if wrong
+            else ""
+        )
 
 
 TSVECTOR: KeywordIndex = _Tsvector()

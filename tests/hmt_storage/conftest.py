@@ -130,14 +130,29 @@ def library(tmp_path: Path, database_url: str | None) -> Iterator[SqlLibrary]:
 
 
 @pytest.fixture
-def rows_in(library: SqlLibrary) -> Callable[[str], int]:
+def other(tmp_path: Path, database_url: str | None, library: SqlLibrary) -> Iterator[SqlLibrary]:
+    """The same library as another process has it open."""
+    opened = SqlLibrary.open(tmp_path, url=database_url)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def sql(library: SqlLibrary) -> Callable[[str], list[tuple[object, ...]]]:
+    """Executes a statement past the library; returns its rows, if it has any."""
+
+    def execute(statement: str) -> list[tuple[object, ...]]:
+        with library._database.write() as connection:
+            done = connection.exec_driver_sql(statement)
+            return [tuple(row) for row in done] if done.returns_rows else []
+
+    return execute
+
+
+@pytest.fixture
+def rows_in(sql: Callable[[str], list[tuple[object, ...]]]) -> Callable[[str], object]:
     """How many rows a table of `library` has."""
-
-    def rows(table: str) -> int:
-        with library._database.read() as connection:
-            return connection.exec_driver_sql(f"SELECT count(*) FROM {table}").scalar_one()  # noqa: S608 - the test's
-
-    return rows
+    return lambda table: sql(f"SELECT count(*) FROM {table}")[0][0]  # noqa: S608 - a constant of the test
 
 
 @pytest.fixture(scope="session")

@@ -67,6 +67,7 @@ def test_what_is_taken_over_equals_what_would_be_read(library, old, sample, tmp_
     assert library.keyword_search("second", documents=[document.id], top=9) != []
 
 
+@pytest.mark.databases("sqlite", "postgresql")
 def test_agreement_is_of_text_tokens_pages_and_chain(library, old, sample):
     ingestion = sample(*NEW).begin(library)
     segment = old.segments[0]
@@ -91,20 +92,21 @@ def test_nothing_is_taken_from_another_reader_model_or_row_format(library, old, 
     )
 
 
-def test_rows_of_another_setting_bring_its_name(library, old, sample, tmp_path):
+@pytest.mark.databases("sqlite", "postgresql")
+def test_rows_of_another_setting_bring_its_name(library, old, sample, sql):
     new = sample(*NEW)
     ingestion = new.begin(library, setting="cuda")
     ingestion.inherit(segments=1, pages=1)
     new.commit(ingestion, new.segments[1:])
     ingestion.finish()
-    assert contents(tmp_path)[3][0][1] == "cpu\ncuda"
+    assert sql("SELECT setting FROM memories") == [("cpu\ncuda",)]
 
 
-def test_an_old_memory_that_went_away_meanwhile_gives_nothing(library, old, sample, tmp_path):
+@pytest.mark.databases("sqlite", "postgresql")
+def test_an_old_memory_that_went_away_meanwhile_gives_nothing(library, old, sample, sql):
     new = sample(*NEW)
     ingestion = new.begin(library)
-    with closing(sqlite3.connect(tmp_path / "library.db")) as connection, connection:
-        connection.execute("DELETE FROM memory_rows WHERE memory_id = (SELECT min(id) FROM memories) AND number > 0")
+    sql("DELETE FROM memory_rows WHERE memory_id = (SELECT min(id) FROM memories) AND number > 0")
     ingestion.inherit(segments=2, pages=1)
     assert list(ingestion.committed_state_ids) == []
     new.commit(ingestion, new.segments)
