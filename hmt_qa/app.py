@@ -89,9 +89,11 @@ class DocumentQA:
         dtype: str = "auto",
         attention: str = "auto",
         reader: ReaderOptions | Writer = ReaderOptions(),  # noqa: B008 (frozen)
+        database: str = "",
     ) -> Self:
         """Open (or create) the library in the folder `home`; everything it keeps lives under it.
 
+        `database` is the URL of a library kept elsewhere, `postgresql+psycopg://…`, which several machines may share.
         `model` is a checkpoint's folder, the embedded hmt-small by default. `dtype` is `auto`, `float32` or
         `bfloat16`. `reader` writes the answers, the model of the memory by default; it is opened by the first question.
         Raises `LibraryUnusable`, `ModelMissing` and `InvalidCheckpoint`.
@@ -100,7 +102,7 @@ class DocumentQA:
         engine = LocalEngine(
             Path(model).expanduser() if model else EMBEDDED_MODEL, device=device, dtype=dtype, attention=attention
         )
-        library: Library = plugins.load("hmt_qa.libraries", "sqlite")(directory)
+        library = plugins.open_library(directory, database)
         ingestor: Ingestor = plugins.load("hmt_qa.ingestors", "files")()
         return cls(library=library, engine=engine, ingestor=ingestor, reader=reader)
 

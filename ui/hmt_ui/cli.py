@@ -46,9 +46,16 @@ Reader = Annotated[
 
 
 @app.callback()
-def _logging(
+def _before_the_command(
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log what is done, to stderr.")] = False,
+    database: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="A library on a PostgreSQL server: postgresql+psycopg://user@host/name."),
+    ] = None,
 ) -> None:
+    from hmt_ui.settings import before_the_command
+
+    before_the_command(database=database)
     logging.basicConfig(
         stream=sys.stderr, level=logging.INFO if verbose else logging.WARNING, format="%(levelname)s %(message)s"
     )
@@ -248,7 +255,8 @@ def config_show(home: Home = None, as_json: Json = False) -> None:
     from hmt_ui.settings import origins
 
     settings = _settings(home=home)
-    printing.settings(settings.model_dump(mode="json"), origins(settings, {"home": home}), as_json=as_json)
+    shown = settings.model_dump(mode="json") | ({"database": settings.place} if settings.database else {})
+    printing.settings(shown, origins(settings, {"home": home}), as_json=as_json)
 
 
 @app.command()

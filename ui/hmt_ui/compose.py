@@ -25,6 +25,7 @@ def open_qa(settings: Settings) -> DocumentQA:
 
     return DocumentQA.open(
         settings.home,
+        database=settings.database,
         model=settings.model,
         device=settings.device,
         dtype=settings.dtype,
