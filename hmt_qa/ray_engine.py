@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -23,6 +24,8 @@ from hmt_qa.types import Document, IngestOptions, IngestResult, Job, JobState, S
 
 LOOK_SECONDS = 0.5
 """How often progress is asked for, and whether a dead worker's document is free."""
+KNOCK_SECONDS = 5.0
+"""How long a cluster may take to answer at all."""
 STOP_SECONDS = 15.0
 """How long workers may take to commit the segment they are at, once nobody wants results any more."""
 
@@ -46,9 +49,7 @@ class Worker:
         from hmt_qa.app import DocumentQA
 
         if threads:
-            import torch
-
-            torch.set_num_threads(threads)
+            os.environ["OMP_NUM_THREADS"] = str(threads)  # torch reads it when it is imported: by the first document
         fields = {name: getattr(opening, name) for name in Opening.__slots__}
         self._qa = DocumentQA.open(**fields)
         self._ingestor = ingestor
@@ -219,6 +220,7 @@ def _cluster(address: str, *, shared_database: bool) -> Iterator[Any]:
     if mine:
         here: dict[str, Any] = {} if address else {"include_dashboard": False, "address": "local"}
         try:
+            _knock(address)
             ray.init(**({"address": address} | here), log_to_driver=False, logging_level=logging.ERROR)
         except (ConnectionError, ValueError, RuntimeError, OSError) as error:
             raise _unusable(f"no cluster at {address or 'this machine'}: {error}") from error
@@ -232,6 +234,13 @@ def _cluster(address: str, *, shared_database: bool) -> Iterator[Any]:
     finally:
         if mine:
             ray.shutdown()
+
+
+def _knock(address: str) -> None:
+    """Raise OSError where nobody listens at `host:port`; Ray itself would try for a minute."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if port.isdigit():
+        socket.create_connection((host, int(port)), timeout=KNOCK_SECONDS).close()
 
 
 def _machines(ray: Any) -> int:
