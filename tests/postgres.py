@@ -35,8 +35,11 @@ def missing_programs() -> str:
 
 
 @contextmanager
-def running_server() -> Iterator[Path]:
-    """A server with an empty cluster; yields the folder of its socket, in which `data` is its data directory."""
+def running_server(*, durable: bool = False) -> Iterator[Path]:
+    """A server with an empty cluster; yields the folder of its socket, in which `data` is its data directory.
+
+    `durable`: with PostgreSQL's own settings, as users have it.
+    """
     folder = Path(tempfile.mkdtemp(prefix="hmt-postgres-", dir="/tmp"))
     account = _account()
     if account:
@@ -44,7 +47,7 @@ def running_server() -> Iterator[Path]:
     try:
         made = {"auth": "trust", "username": _USER, "encoding": "UTF8", "locale": "C.UTF-8", "pgdata": folder / "data"}
         _run("initdb", "--no-sync", *(f"--{name}={value}" for name, value in made.items()))
-        settings = " ".join(f"-c {name}={value!r}" for name, value in _SETTINGS.items())
+        settings = " ".join(f"-c {name}={value!r}" for name, value in ({} if durable else _SETTINGS).items())
         control = ("pg_ctl", f"--pgdata={folder / 'data'}", "--wait", "--silent")
         _run(*control, f"--log={folder / 'log'}", f"--options=-k {folder} {settings}", "start")
         try:
