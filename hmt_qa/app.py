@@ -26,6 +26,7 @@ from hmt_qa.prompt import question_ids
 from hmt_qa.retrieval import Earlier, Found, RankedPlace, Retriever
 from hmt_qa.types import (
     Answer,
+    ClusterOptions,
     Collected,
     Conversation,
     Document,
@@ -90,9 +91,13 @@ class DocumentQA:
         dtype: str = "auto",
         attention: str = "auto",
         reader: ReaderOptions | Writer = ReaderOptions(),  # noqa: B008 (frozen)
+        database: str = "",
+        cluster: ClusterOptions | None = None,
     ) -> Self:
         """Open (or create) the library in the folder `home`; everything it keeps lives under it.
 
+        `database` is the URL of a library kept elsewhere, `postgresql+psycopg://…`, which several machines may share.
+        With a `cluster` files are read by its workers, any number at once; questions are answered here as ever.
         `model` is a checkpoint's folder, the embedded hmt-small by default. `dtype` is `auto`, `float32` or
         `bfloat16`. `reader` writes the answers, the model of the memory by default; it is opened by the first question.
         Raises `LibraryUnusable`, `ModelMissing` and `InvalidCheckpoint`.
@@ -101,8 +106,14 @@ class DocumentQA:
         engine = LocalEngine(
             Path(model).expanduser() if model else EMBEDDED_MODEL, device=device, dtype=dtype, attention=attention
         )
-        library: Library = plugins.load("hmt_qa.libraries", "sqlite")(directory)
-        ingestor: Ingestor = plugins.load("hmt_qa.ingestors", "files")()
+        library = plugins.open_library(directory, database)
+        ingestor = plugins.load("hmt_qa.ingestors", "files")()
+        if cluster is not None:
+            from hmt_qa.ray_engine import Opening, RayIngestor
+
+            choice = {"device": device, "dtype": dtype, "attention": attention, "database": database}
+            opening = Opening(home=directory.resolve(), model=engine.checkpoint.directory.resolve(), **choice)
+            ingestor = RayIngestor(ingestor, opening, address=cluster.address)
         return cls(library=library, engine=engine, ingestor=ingestor, reader=reader)
 
     def __enter__(self) -> Self:

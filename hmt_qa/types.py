@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from pathlib import Path
 from typing import NamedTuple
 
 
@@ -369,6 +370,23 @@ class Sync(StrEnum):
     UPSERTS = "upserts"
     DUPLICATES_ONLY = "duplicates_only"
     UPSERTS_AND_DELETE = "upserts_and_delete"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterOptions:
+    """A Ray cluster that reads documents; without `address` (`host:port`, `auto`) one of this machine alone."""
+
+    address: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Share:
+    """A file to be read by some worker; `name` is its document's path, `named` whether it was given by itself."""
+
+    path: Path
+    name: str
+    named: bool
+    size_bytes: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
