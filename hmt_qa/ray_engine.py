@@ -249,4 +249,7 @@ def _machines(ray: Any) -> int:
 
 def _unusable(what: str) -> ClusterUnusable:
     said = what.strip().splitlines()[0].rstrip(".")
-    return ClusterUnusable(f"The cluster cannot be used: {said}.", remedy="Check --ray-address and `ray status`.")
+    return ClusterUnusable(
+        f"The cluster cannot be used: {said}.",
+        remedy="Check --ray-address, `ray status`, and that RAY_AUTH_MODE and the token are the cluster's.",
+    )
