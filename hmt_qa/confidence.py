@@ -7,7 +7,6 @@ weights, in a file of their own: `docs/decisions/0022-confidence-beside-the-weig
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from math import exp, isfinite, log
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import Self
 from hmt_qa.errors import InvalidCheckpoint
 
 FILE = "confidence.json"
+COUNT = 4  # of `Signs.numbers`
 _LEAST = 1e-6  # of a probability, so that it has odds
 
 
@@ -38,3 +38,44 @@ class Signs:
         refusal = min(max(self.refusal, _LEAST), 1 - _LEAST)
         chosen = self.log_probabilities or (log(_LEAST),)
         return log(refusal / (1 - refusal)), fmean(chosen), min(chosen), log(max(self.share, _LEAST))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Confidence:
+    """Logistic regression over `Signs.numbers`; below `threshold`, 0 to 1, an answer is not given."""
+
+    weights: tuple[float, ...]
+    bias: float
+    threshold: float
+
+    def of(self, signs: Signs) -> float:
+        """How likely an answer with these signs is right, 0 to 1."""
+        total = self.bias + sum(weight * number for weight, number in zip(self.weights, signs.numbers, strict=True))
+        return 1 / (1 + exp(-max(-50.0, min(50.0, total))))
+
+    @classmethod
+    def read(cls, path: Path) -> Self | None:
+        """What `write` wrote; None where there is no such file. Raises `InvalidCheckpoint`."""
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            weights = tuple(float(weight) for weight in content["weights"])
+            read = cls(weights=weights, bias=float(content["bias"]), threshold=float(content["threshold"]))
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, KeyError, TypeError) as exc:
+            raise _invalid(path, str(exc)) from exc
+        if len(weights) != COUNT or not all(map(isfinite, (*weights, read.bias, read.threshold))):
+            raise _invalid(path, f"it needs {COUNT} finite weights, a bias and a threshold")
+        return read
+
+    def write(self, path: Path) -> None:
+        """Put it beside a model's weights, as JSON."""
+        path.write_text(json.dumps(asdict(self), indent=1) + "\n", encoding="utf-8")
+
+
+def _invalid(path: Path, why: str) -> InvalidCheckpoint:
+    return InvalidCheckpoint(
+        f"{path} holds no confidence: {why}.",
+        subject=path,
+        remedy="Remove it, or fit it again: hmt-qa eval confidence --fit.",
+    )

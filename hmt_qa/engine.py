@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any, cast
 from tokenizers import Tokenizer
 
 from hmt_qa import chain
+from hmt_qa.confidence import FILE as CONFIDENCE
+from hmt_qa.confidence import Confidence
 from hmt_qa.errors import InvalidCheckpoint
 from hmt_qa.model.checkpoint import Checkpoint
 from hmt_qa.types import EncodedText, MemoryShape, Segment, StoredMemory, StoredRow
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from hmt_qa.model.config import HMTConfig
     from hmt_qa.model.hmt import HMTForCausalLM, ReadingState, Segments
     from hmt_qa.model.machine import Machine
+    from hmt_qa.model.odds import ChosenOdds
 
 SUMMARY_BATCH = 8  # segments a representation pass; aligned to segment numbers, so that a resumed run repeats it
 WIDTH_STEP = 64  # rows are padded to multiples of this: few shapes, little waste on short files
@@ -111,6 +114,11 @@ class LocalEngine:
                 subject=directory,
                 remedy="Fetch or save the model again.",
             ) from exc
+
+    @cached_property
+    def confidence(self) -> Confidence | None:
+        """How likely an answer is right, where it was measured of this model; raises `InvalidCheckpoint`."""
+        return Confidence.read(self.checkpoint.find(CONFIDENCE))
 
     @property
     def segment_length(self) -> int:
@@ -247,9 +255,15 @@ class LocalEngine:
         return prompt_1MD, cast("list[float]", weights_N.tolist())
 
     def generate(
-        self, prompt_1MD: Tensor, ids: Sequence[int], *, max_new_tokens: int, stop_ids: Sequence[int]
+        self,
+        prompt_1MD: Tensor,
+        ids: Sequence[int],
+        *,
+        max_new_tokens: int,
+        stop_ids: Sequence[int],
+        odds: ChosenOdds | None = None,
     ) -> Iterator[int]:
-        """Token ids of the greedy continuation of `[P ; ids]`, as they come; stop ids included."""
+        """Token ids of the greedy continuation of `[P ; ids]`, as they come; stop ids included. `odds` looks on."""
         import torch
 
         from hmt_qa.model import backbone
@@ -267,6 +281,7 @@ class LocalEngine:
                 pad_id=stop_ids[0],
                 streamer=streamer,
                 stopping=[stopping],
+                looking_on=[] if odds is None else [odds],
             )
         )
 

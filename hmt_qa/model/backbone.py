@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor
-from transformers import AutoModelForCausalLM, PreTrainedConfig, PreTrainedModel
+from transformers import AutoModelForCausalLM, LogitsProcessor, PreTrainedConfig, PreTrainedModel
 from transformers.generation.streamers import BaseStreamer
 
 
@@ -63,8 +63,12 @@ def generate(
     streamer: BaseStreamer | None = None,
     repetition_penalty: float = 1.0,
     stopping: Any = None,
+    looking_on: Sequence[LogitsProcessor] = (),
 ) -> Tensor:
-    """Greedy continuation of a prompt given as embeddings; returns the new ids, (new,), without the prompt."""
+    """Greedy continuation of a prompt given as embeddings; returns the new ids, (new,), without the prompt.
+
+    `looking_on` see the scores of each step and give them back as they are.
+    """
     ids_1T = cast(Any, model).generate(
         inputs_embeds=embeds_1TD,
         attention_mask=torch.ones(embeds_1TD.shape[:2], dtype=torch.long, device=embeds_1TD.device),
@@ -75,5 +79,6 @@ def generate(
         repetition_penalty=repetition_penalty,
         streamer=streamer,
         stopping_criteria=stopping,
+        logits_processor=list(looking_on),
     )
     return cast(Tensor, ids_1T[0])

@@ -24,7 +24,9 @@ class ChosenOdds(LogitsProcessor):
         """Note one step of all rows."""
         logs_BV = scores.float().log_softmax(dim=-1)
         if self._refusal_B is None:
-            column = logs_BV.new_full((len(logs_BV),), -torch.inf) if self._refusal is None else logs_BV[:, self._refusal]
+            column = (
+                logs_BV.new_full((len(logs_BV),), -torch.inf) if self._refusal is None else logs_BV[:, self._refusal]
+            )
             self._refusal_B = column.exp()
         self._chosen_B.append(logs_BV.amax(dim=-1))
         return scores
@@ -33,8 +35,8 @@ class ChosenOdds(LogitsProcessor):
         """Probability of the refusal as first token; 0 before there was one."""
         return 0.0 if self._refusal_B is None else float(self._refusal_B[row])
 
-    def chosen(self, length: int, row: int = 0) -> tuple[float, ...]:
-        """Log-probabilities (nats) of a row's first `length` tokens."""
+    def chosen(self, length: int | None = None, row: int = 0) -> tuple[float, ...]:
+        """Log-probabilities (nats) of a row's first `length` tokens, or of all."""
         if not self._chosen_B[:length]:
             return ()
         return tuple(cast("list[float]", torch.stack(self._chosen_B[:length])[:, row].tolist()))

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
+from contextlib import closing
 
+from hmt_qa.confidence import Signs
 from hmt_qa.engine import LocalEngine
+from hmt_qa.model.odds import ChosenOdds
 from hmt_qa.model.streaming import stream_text
 from hmt_qa.prompt import PromptFormat
+from hmt_qa.types import Mode
 from hmt_qa.writers.contract import Request, Unanswerable
 
 ANSWER_TOKENS = 96
@@ -24,13 +28,29 @@ class MemoryWriter:
         """The model's name and hash."""
         return self._engine.model_id
 
-    def write(self, request: Request) -> Generator[str]:
-        """See `Writer`; the model's own mark for "not answered here" is `Unanswerable`."""
-        ids = self._ids(request)
+    def write(self, request: Request) -> Generator[str, None, float | None]:
+        """See `Writer`; the model's own mark for "not answered here" is `Unanswerable`, as is too little confidence.
+
+        Where the model's confidence is known, an answer is held back until it is: nothing said is taken back.
+        """
+        odds = ChosenOdds(self._format.unanswerable)
         tokens = self._engine.generate(
-            request.prompt_1MD, ids, max_new_tokens=ANSWER_TOKENS, stop_ids=self._format.ends
+            request.prompt_1MD,
+            self._ids(request),
+            max_new_tokens=ANSWER_TOKENS,
+            stop_ids=self._format.ends,
+            odds=odds,
         )
-        yield from stream_text(self._until_end(tokens), self._engine.tokenizer)
+        with closing(stream_text(self._until_end(tokens), self._engine.tokenizer)) as pieces:
+            if (judge := self._engine.confidence) is None or request.mode is not Mode.EVIDENCE:
+                yield from pieces
+                return None
+            held, refused = _all_of(pieces)
+        confidence = judge.of(Signs(refusal=odds.refusal(), log_probabilities=odds.chosen(), share=request.share))
+        if refused or confidence < judge.threshold:
+            raise Unanswerable(confidence)
+        yield from held
+        return confidence
 
     def _ids(self, request: Request) -> list[int]:
         """What the model reads, with as many passages as fit: learned positions end hard."""
@@ -50,3 +70,14 @@ class MemoryWriter:
             if token in self._format.stop:
                 return
             yield token
+
+
+def _all_of(pieces: Iterator[str]) -> tuple[list[str], bool]:
+    """What is written, and whether it ended with `Unanswerable`."""
+    held = []
+    try:
+        for piece in pieces:
+            held.append(piece)
+    except Unanswerable:
+        return [], True
+    return held, False

@@ -100,6 +100,11 @@ class SqlLibrary:
         """The ids of all readable documents, oldest first."""
         return self._catalogs.now().ids(None if collection is None else printable(collection))
 
+    def titles(self, documents: Sequence[str]) -> Mapping[str, str]:
+        """The titles of those of these documents that there are, in order; quick for any number of them."""
+        listed = self._catalogs.now().documents
+        return {document: listed[document].title for document in documents if document in listed}
+
     def known(self, *, collection: str, path: str) -> KnownFile | None:
         """The document of this path in this collection with its stamp, if any."""
         identity = documents.document_id(documents.Location(printable(collection), printable(path)))
