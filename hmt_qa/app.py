@@ -206,8 +206,9 @@ class DocumentQA:
         `documents` are ids; without them all of `collection`, or of the library, is asked. `top` segments are
         recalled and, in evidence mode, re-read. With `as_of_page` every document is asked as if it ended with that
         page (from 1): its memory then, and no word after. With `verify` the question is asked once more without the
-        places that support the answer, for `Answer.verified`. Raises `NothingIngested`, `UnknownDocument`, `EmptyQuestion`,
-        `QuestionTooLong`, `ModelMismatch` and `ReaderUnsuited` before the first piece, `ReaderFailed` at any.
+        places that support the answer, for `Answer.verified`. Raises `NothingIngested`, `UnknownDocument`,
+        `EmptyQuestion`, `QuestionTooLong`, `ModelMismatch` and `ReaderUnsuited` before the first piece, `ReaderFailed`
+        at any.
         """
         from hmt_qa.asking import Asking
 

@@ -18,6 +18,7 @@ from torch import Tensor
 from hmt_qa.evaluation.lockstep import Batching
 from hmt_qa.model import backbone
 from hmt_qa.model.hmt import HMTForCausalLM
+from hmt_qa.model.odds import ChosenOdds
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,15 @@ class Prompt:
         return len(self.ids) + (0 if self.memory_MD is None else len(self.memory_MD))
 
 
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """New ids of a prompt up to and with its first stop id, and what the model thought of them: see `ChosenOdds`."""
+
+    ids: list[int]
+    refusal: float
+    log_probabilities: tuple[float, ...]
+
+
 def decode(
     model: HMTForCausalLM,
     prompts: Sequence[Prompt],
@@ -40,12 +50,32 @@ def decode(
     batching: Batching,
 ) -> list[list[int]]:
     """New ids of each prompt up to and with its first stop id; prompts of a like length share a batch."""
+    decoded = decode_noting(
+        model, prompts, max_new_tokens=max_new_tokens, stop_ids=stop_ids, batching=batching, refusal=None
+    )
+    return [one.ids for one in decoded]
+
+
+def decode_noting(
+    model: HMTForCausalLM,
+    prompts: Sequence[Prompt],
+    *,
+    max_new_tokens: int,
+    stop_ids: Sequence[int],
+    batching: Batching,
+    refusal: int | None,
+) -> list[Decoded]:
+    """The same with the odds of what was chosen, and of `refusal` as first token."""
     order = sorted(range(len(prompts)), key=lambda place: len(prompts[place]))
-    made: dict[int, list[int]] = {}
+    made: dict[int, Decoded] = {}
     with torch.inference_mode():
         for places in _batches(order, prompts, batching, max_new_tokens):
-            new = _batch(model, [prompts[place] for place in places], max_new_tokens, stop_ids)
-            made |= zip(places, new, strict=True)
+            odds = ChosenOdds(refusal)
+            new = _batch(model, [prompts[place] for place in places], max_new_tokens, stop_ids, odds)
+            made |= {
+                place: Decoded(ids, odds.refusal(row), odds.chosen(len(ids), row))
+                for row, (place, ids) in enumerate(zip(places, new, strict=True))
+            }
     return [made[place] for place in range(len(prompts))]
 
 
@@ -63,7 +93,7 @@ def _batches(
 
 
 def _batch(
-    model: HMTForCausalLM, prompts: Sequence[Prompt], max_new_tokens: int, stop_ids: Sequence[int]
+    model: HMTForCausalLM, prompts: Sequence[Prompt], max_new_tokens: int, stop_ids: Sequence[int], odds: ChosenOdds
 ) -> list[list[int]]:
     embeds_BTD, mask_BT = _left_padded(model, prompts)
     ids_BN = cast(Any, model.backbone).generate(
@@ -73,6 +103,7 @@ def _batch(
         do_sample=False,
         eos_token_id=list(stop_ids),
         pad_token_id=stop_ids[0],
+        logits_processor=[odds],
     )
     return [_ended(row, stop_ids) for row in ids_BN.tolist()]
 
