@@ -17,7 +17,7 @@ from hmt_qa.evaluation import calibration, statistics
 from hmt_qa.evaluation.answers import askers_of, short_answers
 from hmt_qa.evaluation.asking import Asker, Way
 from hmt_qa.evaluation.corpora import DevelopmentSet, development_sets
-from hmt_qa.evaluation.decoding import Decoded, decode_noting
+from hmt_qa.evaluation.decoding import decode
 from hmt_qa.evaluation.encoding import ContextEncoder
 from hmt_qa.evaluation.figures import POOLED, Figure, Results
 from hmt_qa.evaluation.options import Options
@@ -27,6 +27,8 @@ from hmt_qa.evaluation.retrieval import best_shares, search_keywords
 from hmt_qa.evaluation.scoring import f1
 from hmt_qa.evaluation.selection import Asked, Cell, cells
 from hmt_qa.evaluation.subjects import Subject
+from hmt_qa.model.choosing import Choice
+from hmt_qa.model.odds import odds_of
 from hmt_qa.writers.memory import ANSWER_TOKENS
 
 CONFIDENCE_LIMIT = 400  # questions, each asked twice
@@ -151,21 +153,24 @@ def _with_strangers(cell: Cell) -> Cell:
 def _judged(asker: Asker) -> Iterator[Judged]:
     subject = asker.subject
     refusal = subject.format.unanswerable
-    decoded = decode_noting(
+    prompts = [asker.prompt(place, Way.EVIDENCE) for place in range(len(asker.cell.asked))]
+    decoded = decode(
         subject.model,
-        [asker.prompt(place, Way.EVIDENCE) for place in range(len(asker.cell.asked))],
+        prompts,
         max_new_tokens=ANSWER_TOKENS,
         stop_ids=subject.format.ends,
         batching=subject.batching,
-        refusal=refusal,
+        choice=Choice.of(subject.engine.config, refusal),
     )
     shares = best_shares(asker.recalled, search_keywords(asker.cell), subject.keyword_trust)
-    for asked, new, share in zip(asker.cell.asked, decoded, shares, strict=True):
+    for asked, prompt, new, share in zip(asker.cell.asked, prompts, decoded, shares, strict=True):
+        if prompt.memory_MD is None:
+            raise AssertionError("evidence is read with what the memory recalls")
+        odds = odds_of(subject.model, prompt.memory_MD[None], prompt.ids, new, refusal=refusal)
         text = _text(subject, new)
-        signs = Signs(refusal=new.refusal, log_probabilities=new.log_probabilities, share=share)
         yield Judged(
             group=asker.cell.name,
-            signs=signs,
+            signs=Signs(refusal=odds.refusal, log_probabilities=odds.log_probabilities, share=share),
             refused=not text,
             right=_is_answerable(asked) and f1(text, asked.question.answers) >= RIGHT,
             answerable=_is_answerable(asked),
@@ -176,11 +181,11 @@ def _is_answerable(asked: Asked) -> bool:
     return bool(asked.gold)
 
 
-def _text(subject: Subject, new: Decoded) -> str:
+def _text(subject: Subject, new: Sequence[int]) -> str:
     """What is answered; nothing where the model refused."""
-    if subject.format.unanswerable in new.ids:
+    if subject.format.unanswerable in new:
         return ""
-    kept = [token for token in new.ids if token not in subject.format.stop]
+    kept = [token for token in new if token not in subject.format.stop]
     return str(subject.tokenizer.decode(kept, skip_special_tokens=True)).strip()
 
 

@@ -1,42 +1,38 @@
-"""What a model thought of the tokens it chose, noted while it decodes; changes nothing.
+"""What a model thinks of an answer that is there already, however it was decoded.
 
-Shapes: B rows that are decoded · V vocabulary.
+Shapes: M memories a segment · D hidden size · T tokens · V vocabulary.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import cast
 
 import torch
 from torch import Tensor
-from transformers import LogitsProcessor
+
+from hmt_qa.model import backbone
+from hmt_qa.model.hmt import HMTForCausalLM
 
 
-class ChosenOdds(LogitsProcessor):
-    """Log-probabilities of the greedy choices; and how likely the first token of each row was `refusal`."""
+@dataclass(frozen=True, slots=True)
+class Odds:
+    """Probability that the first token were `refusal`, and log-probabilities (nats) of the tokens that were written."""
 
-    def __init__(self, refusal: int | None) -> None:
-        self._refusal = refusal
-        self._refusal_B: Tensor | None = None
-        self._chosen_B: list[Tensor] = []
+    refusal: float
+    log_probabilities: tuple[float, ...]
 
-    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
-        """Note one step of all rows."""
-        logs_BV = scores.float().log_softmax(dim=-1)
-        if self._refusal_B is None:
-            column = (
-                logs_BV.new_full((len(logs_BV),), -torch.inf) if self._refusal is None else logs_BV[:, self._refusal]
-            )
-            self._refusal_B = column.exp()
-        self._chosen_B.append(logs_BV.amax(dim=-1))
-        return scores
 
-    def refusal(self, row: int = 0) -> float:
-        """Probability of the refusal as first token; 0 before there was one."""
-        return 0.0 if self._refusal_B is None else float(self._refusal_B[row])
-
-    def chosen(self, length: int | None = None, row: int = 0) -> tuple[float, ...]:
-        """Log-probabilities (nats) of a row's first `length` tokens, or of all."""
-        if not self._chosen_B[:length]:
-            return ()
-        return tuple(cast("list[float]", torch.stack(self._chosen_B[:length])[:, row].tolist()))
+@torch.inference_mode()
+def odds_of(
+    model: HMTForCausalLM, prompt_1MD: Tensor, ids: Sequence[int], new: Sequence[int], *, refusal: int | None
+) -> Odds:
+    """Of the tokens `new` behind `[P ; ids]`: one pass over both; `new` has one token at least."""
+    ids_1T = torch.tensor([[*ids, *new]], device=prompt_1MD.device)
+    hidden_1TD = backbone.last_hidden(model.backbone, model.prompt(prompt_1MD, ids_1T))
+    scores_1TV = backbone.logits(model.backbone, hidden_1TD[:, -len(new) - 1 : -1])
+    logs_TV = scores_1TV[0].float().log_softmax(dim=-1)
+    chosen_T = logs_TV.gather(1, torch.tensor(new, device=logs_TV.device)[:, None])[:, 0]
+    first = 0.0 if refusal is None else float(logs_TV[0, refusal].exp())
+    return Odds(first, tuple(cast("list[float]", chosen_T.tolist())))

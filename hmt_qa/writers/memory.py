@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
-from contextlib import closing
+from collections.abc import Generator, Iterable, Iterator, Sequence
 
 from hmt_qa.confidence import Signs
 from hmt_qa.engine import LocalEngine
-from hmt_qa.model.odds import ChosenOdds
 from hmt_qa.model.streaming import stream_text
 from hmt_qa.prompt import PromptFormat
 from hmt_qa.types import Mode
@@ -33,24 +31,36 @@ class MemoryWriter:
 
         Where the model's confidence is known, an answer is held back until it is: nothing said is taken back.
         """
-        odds = ChosenOdds(self._format.unanswerable)
+        from hmt_qa.model.choosing import Choice
+
+        ids = self._ids(request)
         tokens = self._engine.generate(
             request.prompt_1MD,
-            self._ids(request),
+            ids,
             max_new_tokens=ANSWER_TOKENS,
             stop_ids=self._format.ends,
-            odds=odds,
+            choice=Choice.of(self._engine.config, self._format.unanswerable),
         )
-        with closing(stream_text(self._until_end(tokens), self._engine.tokenizer)) as pieces:
-            if (judge := self._engine.confidence) is None or request.mode is not Mode.EVIDENCE:
-                yield from pieces
-                return None
-            held, refused = _all_of(pieces)
-        confidence = judge.of(Signs(refusal=odds.refusal(), log_probabilities=odds.chosen(), share=request.share))
-        if refused or confidence < judge.threshold:
+        judge = self._engine.confidence if request.mode is Mode.EVIDENCE else None
+        if judge is None:
+            yield from self._text(tokens)
+            return None
+        new = list(tokens)
+        held = list(self._text(new))
+        confidence = judge.of(self._signs(request, ids, new))
+        if confidence < judge.threshold:
             raise Unanswerable(confidence)
         yield from held
         return confidence
+
+    def _text(self, tokens: Iterable[int]) -> Iterator[str]:
+        return stream_text(self._until_end(tokens), self._engine.tokenizer)
+
+    def _signs(self, request: Request, ids: Sequence[int], new: Sequence[int]) -> Signs:
+        from hmt_qa.model.odds import odds_of
+
+        odds = odds_of(self._engine.model, request.prompt_1MD, ids, new, refusal=self._format.unanswerable)
+        return Signs(refusal=odds.refusal, log_probabilities=odds.log_probabilities, share=request.share)
 
     def _ids(self, request: Request) -> list[int]:
         """What the model reads, with as many passages as fit: learned positions end hard."""
@@ -63,21 +73,10 @@ class MemoryWriter:
                 ids = self._format.build(read, request.question_ids)
         return ids
 
-    def _until_end(self, tokens: Iterator[int]) -> Iterator[int]:
+    def _until_end(self, tokens: Iterable[int]) -> Iterator[int]:
         for token in tokens:
             if token == self._format.unanswerable:
                 raise Unanswerable
             if token in self._format.stop:
                 return
             yield token
-
-
-def _all_of(pieces: Iterator[str]) -> tuple[list[str], bool]:
-    """What is written, and whether it ended with `Unanswerable`."""
-    held = []
-    try:
-        for piece in pieces:
-            held.append(piece)
-    except Unanswerable:
-        return [], True
-    return held, False
