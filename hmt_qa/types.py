@@ -497,7 +497,7 @@ class Imported:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """What `verify` found of one document, or with an empty `document` of the library's file as a whole."""
+    """What `verify` found of one document; with an empty `document` of a conversation, or of the library's file."""
 
     document: str
     title: str

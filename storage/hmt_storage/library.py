@@ -50,6 +50,7 @@ from hmt_storage.tables import MetadataRecord
 from hmt_storage.tables import RowRecord as R
 from hmt_storage.vectors import VectorIndex
 from hmt_storage.verifying import verify_documents, verify_file
+from hmt_storage.verifying_chats import verify_conversations
 
 INDEX_FOLDER = "index"  # in the home folder: a cache of what the database says
 
@@ -384,12 +385,13 @@ class SqlLibrary:
             return take_in(connection, bundle, collection=collection)
 
     def verify(self) -> Iterator[Verdict]:
-        """Look at every stored byte: a verdict on the file, then one on each document."""
+        """Look at every stored byte: a verdict on the file, then one on each document and each conversation."""
         with self._database.write() as connection:
             whole = verify_file(connection)
         yield whole
         with self._database.read() as connection:
             yield from verify_documents(connection)
+            yield from verify_conversations(connection)
 
     def collect_garbage(self) -> Sequence[Collected]:
         """Remove what nothing refers to, and give the room it took back to the disk."""
