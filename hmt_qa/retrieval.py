@@ -105,6 +105,8 @@ class Retriever:
         before = self._words(earlier.question, documents, wanted) if earlier and by_words else {}
         for one in each if by_words else ():
             words |= self._words(question, [one], EACH)  # behind the others, whose scores are the same
+        for place in without:
+            words.pop(place, None)
         summarised = perf_counter()
         places, rows_NMD = self._places(states, summaries, [*words, *before], wanted, each)
         if without:

@@ -12,12 +12,11 @@ from hmt_storage.tables import ConversationRecord as C
 from hmt_storage.tables import DocumentRecord as D
 from hmt_storage.tables import JobRecord as J
 from hmt_storage.tables import MemoryRecord as M
-from hmt_storage.tables import MetadataRecord
+from hmt_storage.tables import MetadataRecord, TurnSegmentRecord
 from hmt_storage.tables import PageRecord as P
 from hmt_storage.tables import RowRecord as R
 from hmt_storage.tables import SegmentRecord as S
 from hmt_storage.tables import TurnRecord as T
-from hmt_storage.tables import TurnSegmentRecord
 
 # Their owner's deletion takes these along; a tool that switches foreign keys off leaves them.
 _OWNED: tuple[tuple[str, Any, Any], ...] = (("pages", P, P.boxes), ("segments", S, S.text), ("memory rows", R, R.row))
