@@ -86,18 +86,18 @@ def made(folder: Path, pages: list[tuple[str, str]], front: int) -> Path:
 
 
 def boxed(qa: DocumentQA, citation: Citation) -> str:
-    """What the boxes stored for the citation's page hold of its quote, without white space."""
+    """What the boxes stored for the citation's page hold of its quote, whole words, without white space."""
     start = next(p.char_start for p in qa.pages(citation.document) if p.number == citation.page)
     first, last = citation.char_start - start, citation.char_end - start
-    text = qa.library.text(citation.document, start, citation.char_end)
-    boxes = [box for box in qa.boxes(citation.document, citation.page) if first <= box.char_start < last]
+    text = qa.library.text(citation.document, start, citation.char_end + 50)
+    boxes = [box for box in qa.boxes(citation.document, citation.page) if first < box.char_end and box.char_start < last]
     return "".join("".join(text[box.char_start : box.char_end] for box in boxes).split())
 
 
 page_kinds = st.tuples(st.sampled_from(SETTINGS), st.sampled_from(sorted(ROTATIONS)))
 
 
-@settings(max_examples=8)
+@settings(max_examples=4)
 @given(pages=st.lists(page_kinds, min_size=2, max_size=6), front=st.integers(0, 2))
 def test_every_page_of_every_kind_is_cited_by_its_number_label_words_and_boxes(engine, pages, front):
     told = Told()
@@ -113,7 +113,7 @@ def test_every_page_of_every_kind_is_cited_by_its_number_label_words_and_boxes(e
             assert best.quote == qa.library.text(best.document, best.char_start, best.char_end)
             assert f"{number}{number}" in best.quote
             assert " ".join(best.quote.split()) in sentence(number), pages[number - 1]
-            assert boxed(qa, best) == "".join(best.quote.split())
+            assert "".join(best.quote.split()) in boxed(qa, best)
 
 
 @pytest.mark.parametrize("rotation", sorted(ROTATIONS))
