@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from functools import lru_cache
 
 from hmt_qa.keywords import STOP_WORDS, terms
 
@@ -31,9 +32,10 @@ def spanned(question: str, titles: Mapping[str, str], *, chosen: bool) -> list[s
     return list(titles) if chosen and len(titles) > 1 and _compares(question) else []
 
 
-def _words(title: str) -> set[str]:
+@lru_cache(maxsize=65_536)  # ten thousand titles take a tenth of a second
+def _words(title: str) -> frozenset[str]:
     """What names a document: the words of its title, without those of a letter or none of its own."""
-    return {word for word in terms(title) if len(word) > 1 and " " not in word} - STOP_WORDS
+    return frozenset(word for word in terms(title) if len(word) > 1 and " " not in word) - STOP_WORDS
 
 
 def _compares(question: str) -> bool:
