@@ -7,6 +7,7 @@ weights, in a file of their own: `docs/decisions/0022-confidence-beside-the-weig
 from __future__ import annotations
 
 import json
+import logging
 from dataclasses import asdict, dataclass
 from math import exp, isfinite, log
 from pathlib import Path
@@ -14,6 +15,8 @@ from statistics import fmean
 from typing import Self
 
 from hmt_qa.errors import InvalidCheckpoint
+
+_log = logging.getLogger(__name__)
 
 FILE = "confidence.json"
 COUNT = 4  # of `Signs.numbers`
@@ -54,23 +57,27 @@ class Confidence:
         return 1 / (1 + exp(-max(-50.0, min(50.0, total))))
 
     @classmethod
-    def read(cls, path: Path) -> Self | None:
-        """What `write` wrote; None where there is no such file. Raises `InvalidCheckpoint`."""
+    def read(cls, path: Path, *, fingerprint: str) -> Self | None:
+        """What `write` wrote; None where there is no such file, or one of another model. Raises `InvalidCheckpoint`."""
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
             weights = tuple(float(weight) for weight in content["weights"])
             read = cls(weights=weights, bias=float(content["bias"]), threshold=float(content["threshold"]))
+            model = str(content["model"])
         except FileNotFoundError:
             return None
         except (OSError, ValueError, KeyError, TypeError) as exc:
             raise _invalid(path, str(exc)) from exc
         if len(weights) != COUNT or not all(map(isfinite, (*weights, read.bias, read.threshold))):
             raise _invalid(path, f"it needs {COUNT} finite weights, a bias and a threshold")
+        if model != fingerprint:
+            _log.warning("confidence_of_another_model path=%s", path)
+            return None
         return read
 
-    def write(self, path: Path) -> None:
-        """Put it beside a model's weights, as JSON."""
-        path.write_text(json.dumps(asdict(self), indent=1) + "\n", encoding="utf-8")
+    def write(self, path: Path, *, fingerprint: str) -> None:
+        """Put it beside a model's weights, as JSON; `fingerprint` says whose it is."""
+        path.write_text(json.dumps({"model": fingerprint} | asdict(self), indent=1) + "\n", encoding="utf-8")
 
 
 def _invalid(path: Path, why: str) -> InvalidCheckpoint:

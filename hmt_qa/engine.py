@@ -118,7 +118,7 @@ class LocalEngine:
     @cached_property
     def confidence(self) -> Confidence | None:
         """How likely an answer is right, where it was measured of this model; raises `InvalidCheckpoint`."""
-        return Confidence.read(self.checkpoint.find(CONFIDENCE))
+        return Confidence.read(self.checkpoint.find(CONFIDENCE), fingerprint=self.checkpoint.fingerprint)
 
     @property
     def segment_length(self) -> int:

@@ -55,12 +55,13 @@ def evaluate(options: Options) -> Results:
     """
     subject = Subject.open(options.model, device=options.device, dtype=options.dtype)
     judged = judge(subject, options)
+    path, fingerprint = options.model / FILE, subject.engine.checkpoint.fingerprint
     if options.fit:
-        fitted(judged).write(options.model / FILE)
-    confidence = Confidence.read(options.model / FILE)
+        fitted(judged).write(path, fingerprint=fingerprint)
+    confidence = Confidence.read(path, fingerprint=fingerprint)
     if confidence is None:
         raise FileMissing(
-            f"{options.model} holds no {FILE}.",
+            f"{options.model} holds no {FILE} of its own.",
             subject=options.model,
             remedy="Fit it first, on questions set apart from training: hmt-qa eval confidence --fit.",
         )

@@ -90,7 +90,9 @@ def boxed(qa: DocumentQA, citation: Citation) -> str:
     start = next(p.char_start for p in qa.pages(citation.document) if p.number == citation.page)
     first, last = citation.char_start - start, citation.char_end - start
     text = qa.library.text(citation.document, start, citation.char_end + 50)
-    boxes = [box for box in qa.boxes(citation.document, citation.page) if first < box.char_end and box.char_start < last]
+    boxes = [
+        box for box in qa.boxes(citation.document, citation.page) if first < box.char_end and box.char_start < last
+    ]
     return "".join("".join(text[box.char_start : box.char_end] for box in boxes).split())
 
 
