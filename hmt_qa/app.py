@@ -43,6 +43,7 @@ from hmt_qa.types import (
     Ranking,
     ReaderOptions,
     SearchResult,
+    StoredSegment,
     TextBox,
     Turn,
     Verdict,
@@ -553,19 +554,20 @@ class DocumentQA:
 
     def _results(self, found: Found) -> list[SearchResult]:
         segments = self.library.segments([ranked.place for ranked in found.places])
+        titles = self.library.titles([ranked.place.document for ranked in found.places])
         return [
-            self._result(rank, ranked, segment.char_start, segment.char_end, segment.text)
+            self._result(rank, ranked, titles.get(ranked.place.document, ""), segment)
             for rank, (ranked, segment) in enumerate(zip(found.places, segments, strict=True), 1)
         ]
 
-    def _result(self, rank: int, ranked: RankedPlace, start: int, end: int, text: str) -> SearchResult:
-        document = self.library.document(ranked.place.document)
-        pages = self.library.pages(document.id)
+    def _result(self, rank: int, ranked: RankedPlace, title: str, segment: StoredSegment) -> SearchResult:
+        start, end = segment.char_start, segment.char_end
+        pages = self.library.pages(ranked.place.document)
         first, last = page_at(pages, start), page_at(pages, max(start, end - 1))
         return SearchResult(
             rank=rank,
-            document=document.id,
-            title=document.title,
+            document=ranked.place.document,
+            title=title,
             segment=ranked.place.segment,
             page_first=first.number,
             page_last=last.number,
@@ -576,5 +578,5 @@ class DocumentQA:
             weight=ranked.weight,
             memory_rank=ranked.memory_rank,
             keyword_rank=ranked.keyword_rank,
-            text=text,
+            text=segment.text,
         )
