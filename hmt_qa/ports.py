@@ -26,6 +26,7 @@ from hmt_qa.types import (
     PageSpan,
     Place,
     Segment,
+    Share,
     SourceFile,
     StoredMemory,
     StoredRow,
@@ -172,6 +173,10 @@ class Askable(Protocol):
 
     def document(self, document_id: str) -> Document:
         """One document; raises `UnknownDocument`."""
+        ...
+
+    def titles(self, documents: Sequence[str]) -> Mapping[str, str]:
+        """The titles of those of these documents that there are, in order; quick for any number of them."""
         ...
 
     def pages(self, document_id: str) -> Sequence[PageSpan]:
@@ -445,4 +450,31 @@ class Ingestor(Protocol):
 
         Raises `NoTextFound` where it has not one visible character.
         """
+        ...
+
+
+class DivisibleIngestor(Ingestor, Protocol):
+    """An ingestor whose work can be spread: files are found in one place, and each is read in another.
+
+    It is sent to other processes: what it holds can be pickled.
+    """
+
+    def shares(self, paths: Sequence[Path], *, options: IngestOptions) -> Iterator[Share]:
+        """The files under `paths`; those left out are logged."""
+        ...
+
+    def ingest_share(
+        self,
+        share: Share,
+        *,
+        options: IngestOptions,
+        library: Library,
+        engine: MemoryReader,
+        on_progress: ProgressObserver,
+    ) -> IngestResult | None:
+        """Read one file, on any machine that sees it under the same path; None where it turns out to hold no text."""
+        ...
+
+    def conclude(self, paths: Sequence[Path], *, options: IngestOptions, library: Library) -> Iterator[IngestResult]:
+        """What is done once, after all files: traces of what was replaced go, and so do documents of vanished files."""
         ...

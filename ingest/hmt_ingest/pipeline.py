@@ -34,7 +34,7 @@ from hmt_qa.errors import (
     UnsupportedFile,
 )
 from hmt_qa.ports import Ingestion, Library, MemoryReader, ProgressObserver, Reader, SourceText
-from hmt_qa.types import Document, IngestOptions, IngestResult, IngestStatus, SourceFile, Sync
+from hmt_qa.types import Document, IngestOptions, IngestResult, IngestStatus, Share, SourceFile, Sync
 
 logger = logging.getLogger(__name__)
 
@@ -56,17 +56,11 @@ class FileIngestor:
         Files left out of a folder are logged as warnings and have no result. Raises `StorageFull`, which no later file
         could escape; what was committed until then stays, as it does on any other interruption.
         """
-        registry = installed_readers()
-        walk = Walk(
-            suitability=Suitability(registry),
-            recursive=options.recursive,
-            include=options.include,
-            exclude=options.exclude,
-        )
+        walk = _walk(options)
         work = _Work(options=options, library=library, engine=engine, on_progress=on_progress)
         if not options.watch:
             yield from work.take_all(walk.files(paths))
-            yield from work.delete_vanished(paths)
+            yield from _delete_vanished(paths, options=options, library=library)
             return
         watch = Watch(walk=walk, paths=paths)
         for number, look in enumerate(watch.looks()):
@@ -74,7 +68,34 @@ class FileIngestor:
             while work.unlucky:
                 watch.retry(work.unlucky.pop())
             if watch.missed() or not number:
-                yield from work.delete_vanished(paths)
+                yield from _delete_vanished(paths, options=options, library=library)
+
+    def shares(self, paths: Sequence[Path], *, options: IngestOptions) -> Iterator[Share]:
+        """See `DivisibleIngestor`; a file that vanishes meanwhile has no size."""
+        for entry in _walk(options).files(paths):
+            if isinstance(entry, Skipped):
+                _log_skipped(entry)
+            else:
+                size = entry.path.stat().st_size if entry.path.exists() else 0
+                yield Share(path=entry.path, name=shown(entry.path), named=entry.named, size_bytes=size)
+
+    def ingest_share(
+        self,
+        share: Share,
+        *,
+        options: IngestOptions,
+        library: Library,
+        engine: MemoryReader,
+        on_progress: ProgressObserver,
+    ) -> IngestResult | None:
+        """See `DivisibleIngestor`; raises `StorageFull`."""
+        work = _Work(options=options, library=library, engine=engine, on_progress=on_progress)
+        return work.take(Found(share.path, named=share.named))
+
+    def conclude(self, paths: Sequence[Path], *, options: IngestOptions, library: Library) -> Iterator[IngestResult]:
+        """See `DivisibleIngestor`."""
+        _tidy(library)
+        yield from _delete_vanished(paths, options=options, library=library)
 
     def ingest_text(
         self,
@@ -112,10 +133,7 @@ class _Work:
         else:
             yield from self._take_many(list(files))
         if not self.options.dry_run:
-            try:
-                self.library.tidy()
-            except (LibraryBusy, StorageFull) as problem:  # what was read is safe, and a later run tidies
-                logger.warning("not tidied: %s", problem)
+            _tidy(self.library)
 
     def _take_many(self, files: Sequence[Found]) -> Iterator[IngestResult]:
         """As many at once as `files` and the engine allow; the unchanged ones first, which need no engine."""
@@ -146,21 +164,6 @@ class _Work:
         except HmtQaError:  # whoever takes the file says so
             return None
         return _result(path, IngestStatus.UNCHANGED, known.document, started)
-
-    def delete_vanished(self, paths: Sequence[Path]) -> Iterator[IngestResult]:
-        """Where the collection is to follow its files, delete documents whose files are gone from `paths`."""
-        if self.options.sync is not Sync.UPSERTS_AND_DELETE:
-            return
-        documents = self.library.documents(collection=self.options.collection)
-        for document in vanished(documents, paths, recursive=self.options.recursive):
-            started = time.perf_counter()
-            try:
-                if not self.options.dry_run:
-                    self.library.remove(document.id)
-            except HmtQaError as problem:
-                yield _failed(document.path, problem, started)
-            else:
-                yield _result(document.path, IngestStatus.DELETED, document, started)
 
     def take(self, found: Found) -> IngestResult | None:
         """Ingest one file; None where it was found in a folder and turns out to hold nothing readable."""
@@ -292,6 +295,38 @@ class _Work:
         except LibraryProblem as other:
             logger.warning("failure not recorded: %s (%s)", source.path, other)
         return _failed(source.path, problem, started)
+
+
+def _walk(options: IngestOptions) -> Walk:
+    return Walk(
+        suitability=Suitability(installed_readers()),
+        recursive=options.recursive,
+        include=options.include,
+        exclude=options.exclude,
+    )
+
+
+def _tidy(library: Library) -> None:
+    try:
+        library.tidy()
+    except (LibraryBusy, StorageFull) as problem:  # what was read is safe, and a later run tidies
+        logger.warning("not tidied: %s", problem)
+
+
+def _delete_vanished(paths: Sequence[Path], *, options: IngestOptions, library: Library) -> Iterator[IngestResult]:
+    """Where the collection is to follow its files, delete documents whose files are gone from `paths`."""
+    if options.sync is not Sync.UPSERTS_AND_DELETE:
+        return
+    documents = library.documents(collection=options.collection)
+    for document in vanished(documents, paths, recursive=options.recursive):
+        started = time.perf_counter()
+        try:
+            if not options.dry_run:
+                library.remove(document.id)
+        except HmtQaError as problem:
+            yield _failed(document.path, problem, started)
+        else:
+            yield _result(document.path, IngestStatus.DELETED, document, started)
 
 
 class _FailedAndRecorded(Exception):
