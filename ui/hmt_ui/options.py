@@ -31,5 +31,5 @@ RayAddress = Annotated[
 Documents = Annotated[list[str] | None, typer.Option("--document", "-d", metavar="ID", help="Only this; repeatable.")]
 Workers = Annotated[
     int | None,
-    typer.Option(min=1, metavar="N", help="Files open at once, each parsed by its own process; 1: one by one."),
+    typer.Option(min=1, metavar="N", help="Files open at once, each with its own parser; with Ray, workers."),
 ]
