@@ -45,6 +45,7 @@ bench: install
 	$(BIN)/python benchmarks/recall.py
 	$(BIN)/python benchmarks/parsing.py
 	$(BIN)/python benchmarks/unchanged.py
+	$(BIN)/python benchmarks/together.py
 	$(BIN)/python benchmarks/memory_use.py
 
 docs: install

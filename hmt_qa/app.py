@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from functools import cached_property
+from itertools import groupby
 from pathlib import Path
 from threading import Event
 from time import perf_counter
@@ -134,10 +135,10 @@ class DocumentQA:
         options: IngestOptions | None = None,
         on_progress: ProgressObserver = lambda job: None,
     ) -> Iterator[IngestResult]:
-        """Read files, folders and repositories into memory, yielding a result as each file ends.
+        """Read files, folders and repositories into memory, several at once, yielding a result as each file ends.
 
         An interrupted file goes on where it stopped; an unchanged one is left alone; a bad one is reported and the
-        rest goes on. `on_progress` sees the stored job after each segment.
+        rest goes on. `on_progress` sees the stored job after each segment. `engine.meter` says how fast it was.
         """
         yield from self._ingestor.ingest(
             [Path(path) for path in paths],
@@ -446,9 +447,10 @@ class DocumentQA:
                     subject=job.id,
                     remedy="Only interrupted and cancelled ones go on; ingest the file again.",
                 )
-        for job in sorted(chosen, key=lambda job: job.id):
-            own = replace(options or IngestOptions(), collection=job.collection)
-            yield from self.ingest([job.path], options=own, on_progress=on_progress)
+        in_order = sorted(chosen, key=lambda job: (job.collection, job.id))
+        for collection, jobs in groupby(in_order, key=lambda job: job.collection):
+            own = replace(options or IngestOptions(), collection=collection)
+            yield from self.ingest([job.path for job in jobs], options=own, on_progress=on_progress)
 
     def warm_up(self) -> None:
         """Load the model now, so that the first question does not wait for it."""

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
 
+from hmt_qa.lanes import Lanes
 from hmt_qa.types import (
     Answer,
     Collected,
@@ -404,6 +405,13 @@ class MemoryReader(Protocol):
         """How many of the newest memories ingestion attends to (N)."""
         ...
 
+    def together(self, documents: int, *, workers: int | None = None) -> AbstractContextManager[Lanes]:
+        """Make room to read up to `documents` side by side, each by a thread of its own; `workers` bounds the threads.
+
+        `setting` is then another where that decides about bits, the same for the same arguments.
+        """
+        ...
+
 
 class Ingestor(Protocol):
     """From paths to stored memories. Entry point group `hmt_qa.ingestors`; constructed without arguments."""
@@ -417,9 +425,9 @@ class Ingestor(Protocol):
         engine: MemoryReader,
         on_progress: ProgressObserver,
     ) -> Iterator[IngestResult]:
-        """Read every file under `paths` in order, yielding a result as each ends; one bad input never stops the rest.
+        """Read every file under `paths`, several at once, yielding a result as each ends; a bad one stops no other.
 
-        `on_progress` is called after each committed segment with the job's stored counters.
+        `on_progress` is called, where results are taken, for each committed segment with the job's stored counters.
         """
         ...
 

@@ -426,7 +426,7 @@ class IngestOptions:
     """What to read and where to put it. `include` and `exclude` are gitignore-style globs on the relative path.
 
     `dry_run` writes nothing. `watch` goes on for ever, with files that appear and change under the paths. `workers`
-    bounds how many files are open at once.
+    bounds how many files are open at once, each parsed by a process of its own; by default what keeps the model busy.
     """
 
     collection: str = "default"

@@ -125,7 +125,10 @@ def ingest(
     cluster = ClusterOptions(address=ray_address) if engine is EngineKind.RAY else None
     with open_with(home=home, model=model, device=device, dtype=dtype, attention=attention, cluster=cluster) as qa:
         code = report(
-            lambda show: qa.ingest(paths, options=options, on_progress=show), as_json=as_json, dry_run=dry_run
+            lambda show: qa.ingest(paths, options=options, on_progress=show),
+            meter=qa.engine.meter,
+            as_json=as_json,
+            dry_run=dry_run,
         )
     if code:
         raise typer.Exit(code)
