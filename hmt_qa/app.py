@@ -19,11 +19,13 @@ from hmt_qa.citing import page_at
 from hmt_qa.conversing import Conversing
 from hmt_qa.engine import LocalEngine
 from hmt_qa.errors import JobEnded, NothingIngested, UnknownDocument
+from hmt_qa.evidence import SPARE
 from hmt_qa.following import together
 from hmt_qa.options import AskOptions, ChatOptions, SearchOptions
 from hmt_qa.ports import Ingestor, Library, ProgressObserver
 from hmt_qa.prompt import question_ids
 from hmt_qa.retrieval import Earlier, Found, RankedPlace, Retriever
+from hmt_qa.spanning import spanned
 from hmt_qa.types import (
     Answer,
     ClusterOptions,
@@ -43,6 +45,7 @@ from hmt_qa.types import (
     Ranking,
     ReaderOptions,
     SearchResult,
+    StoredSegment,
     TextBox,
     Turn,
     Verdict,
@@ -184,10 +187,17 @@ class DocumentQA:
         mode: Mode = Mode.EVIDENCE,
         top: int = EVIDENCE_PLACES,
         as_of_page: int | None = None,
+        verify: bool = False,
     ) -> Answer:
         """The whole answer; `stream` gives it as it is written."""
         for item in self.stream(
-            question, collection=collection, documents=documents, mode=mode, top=top, as_of_page=as_of_page
+            question,
+            collection=collection,
+            documents=documents,
+            mode=mode,
+            top=top,
+            as_of_page=as_of_page,
+            verify=verify,
         ):
             if isinstance(item, Answer):
                 return item
@@ -202,23 +212,37 @@ class DocumentQA:
         mode: Mode = Mode.EVIDENCE,
         top: int = EVIDENCE_PLACES,
         as_of_page: int | None = None,
+        verify: bool = False,
     ) -> Iterator[str | Answer]:
         """Text pieces of the answer as they are written, then the `Answer` itself.
 
         `documents` are ids; without them all of `collection`, or of the library, is asked. `top` segments are
         recalled and, in evidence mode, re-read. With `as_of_page` every document is asked as if it ended with that
-        page (from 1): its memory then, and no word after. Raises `NothingIngested`, `UnknownDocument`, `EmptyQuestion`,
-        `QuestionTooLong`, `ModelMismatch` and `ReaderUnsuited` before the first piece, `ReaderFailed` at any.
+        page (from 1): its memory then, and no word after. With `verify` the question is asked once more without the
+        places that support the answer, for `Answer.verified`. Raises `NothingIngested`, `UnknownDocument`,
+        `EmptyQuestion`, `QuestionTooLong`, `ModelMismatch` and `ReaderUnsuited` before the first piece, `ReaderFailed`
+        at any.
         """
+        from hmt_qa.asking import Asking
+
         begun = perf_counter()
         ids = self._question_ids(question)
         chosen = self._chosen(collection, documents)
-        using = Ranking.MEMORY if mode is Mode.MEMORY else Ranking.HYBRID
         retriever, answerer = (
             (self._retriever, self._answerer) if as_of_page is None else self._at_page(as_of_page, chosen)
         )
-        found = retriever.find(question, ids, documents=chosen, using=using, top=top)
-        yield from answerer.stream(question, ids, found, mode=mode, begun=begun)
+        asking = Asking(
+            retriever=retriever,
+            answerer=answerer,
+            question=question,
+            ids=ids,
+            documents=chosen,
+            spanned=spanned(question, self.library.titles(chosen), chosen=bool(documents)),
+            mode=mode,
+            top=top,
+            begun=begun,
+        )
+        yield from asking.stream(verify=verify)
 
     async def aask(self, question: str, **options: Unpack[AskOptions]) -> Answer:
         """`ask` without blocking the event loop; cancelled, the model stops within a token."""
@@ -313,6 +337,8 @@ class DocumentQA:
         The turn is kept before its `Answer` is yielded; one that is closed before leaves nothing behind.
         Raises `UnknownConversation` and `ConversationMoved` beside what `stream` raises.
         """
+        from hmt_qa.answering import Choice
+
         begun = perf_counter()
         ids = self._question_ids(question)
         talk = self._conversing.resume(conversation_id)
@@ -320,11 +346,12 @@ class DocumentQA:
         turn = self._conversing.goes_with(talk, ids)
         earlier = None if turn is None else Earlier(turn.topic, self._joined_ids(turn, question))
         using = Ranking.MEMORY if mode is Mode.MEMORY else Ranking.HYBRID
-        found = self._retriever.find(question, ids, documents=chosen, using=using, top=top, earlier=earlier)
+        found = self._retriever.find(question, ids, documents=chosen, using=using, top=SPARE * top, earlier=earlier)
         if not found.goes_on:
             turn = earlier = None
         reading = ids if earlier is None else earlier.joined_ids
-        stream = self._answerer.stream(question, reading, found, mode=mode, begun=begun, earlier=turn)
+        choice = Choice(top=top)
+        stream = self._answerer.stream(question, reading, found, choice=choice, mode=mode, begun=begun, earlier=turn)
         for item in stream:
             if isinstance(item, Answer):
                 self._conversing.add(talk, question, turn.topic if turn else "", item)
@@ -540,19 +567,20 @@ class DocumentQA:
 
     def _results(self, found: Found) -> list[SearchResult]:
         segments = self.library.segments([ranked.place for ranked in found.places])
+        titles = self.library.titles([ranked.place.document for ranked in found.places])
         return [
-            self._result(rank, ranked, segment.char_start, segment.char_end, segment.text)
+            self._result(rank, ranked, titles.get(ranked.place.document, ""), segment)
             for rank, (ranked, segment) in enumerate(zip(found.places, segments, strict=True), 1)
         ]
 
-    def _result(self, rank: int, ranked: RankedPlace, start: int, end: int, text: str) -> SearchResult:
-        document = self.library.document(ranked.place.document)
-        pages = self.library.pages(document.id)
+    def _result(self, rank: int, ranked: RankedPlace, title: str, segment: StoredSegment) -> SearchResult:
+        start, end = segment.char_start, segment.char_end
+        pages = self.library.pages(ranked.place.document)
         first, last = page_at(pages, start), page_at(pages, max(start, end - 1))
         return SearchResult(
             rank=rank,
-            document=document.id,
-            title=document.title,
+            document=ranked.place.document,
+            title=title,
             segment=ranked.place.segment,
             page_first=first.number,
             page_last=last.number,
@@ -563,5 +591,5 @@ class DocumentQA:
             weight=ranked.weight,
             memory_rank=ranked.memory_rank,
             keyword_rank=ranked.keyword_rank,
-            text=text,
+            text=segment.text,
         )

@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any, cast
 from tokenizers import Tokenizer
 
 from hmt_qa import chain
+from hmt_qa.confidence import FILE as CONFIDENCE
+from hmt_qa.confidence import Confidence
 from hmt_qa.errors import InvalidCheckpoint
 from hmt_qa.lanes import MOST_STREAMS, OPEN_AHEAD, Lanes, LockStep, Meter
 from hmt_qa.model.checkpoint import Checkpoint
@@ -138,6 +140,11 @@ class LocalEngine:
                 subject=directory,
                 remedy="Fetch or save the model again.",
             ) from exc
+
+    @cached_property
+    def confidence(self) -> Confidence | None:
+        """How likely an answer is right, where it was measured of this model; raises `InvalidCheckpoint`."""
+        return Confidence.read(self.checkpoint.find(CONFIDENCE), fingerprint=self.checkpoint.fingerprint)
 
     @property
     def segment_length(self) -> int:

@@ -175,6 +175,10 @@ class Askable(Protocol):
         """One document; raises `UnknownDocument`."""
         ...
 
+    def titles(self, documents: Sequence[str]) -> Mapping[str, str]:
+        """The titles of those of these documents that there are, in order; quick for any number of them."""
+        ...
+
     def pages(self, document_id: str) -> Sequence[PageSpan]:
         """The pages of a document in order."""
         ...

@@ -269,7 +269,9 @@ class SearchResult:
 class Citation:
     """Where an answer stands: `quote` is exactly the document's text at [char_start, char_end).
 
-    It is empty where a document was imported without its text.
+    It is empty where a document was imported without its text. [answer_start, answer_end) are the characters of the
+    answer that it supports: a sentence, or nothing (0, 0) for a place that was only looked at. Ranks are as in
+    `SearchResult`. `segment` counts from 0; turns kept by older versions have -1 there.
     """
 
     document: str
@@ -280,6 +282,16 @@ class Citation:
     char_end: int
     quote: str
     weight: float
+    answer_start: int = 0
+    answer_end: int = 0
+    memory_rank: int = 0
+    keyword_rank: int = 0
+    segment: int = -1
+
+    @property
+    def supports(self) -> bool:
+        """Whether the answer, or a sentence of it, stands here."""
+        return self.answer_end > self.answer_start
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -294,7 +306,11 @@ class Timings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What was answered, from where, how fast, by which model."""
+    """What was answered, from where, how fast, by which model.
+
+    `confidence` is how likely it is right, 0 to 1; None where the reader cannot tell. `verified`, where it was asked
+    for: whether the answer changes without the places that support it; None for no answer.
+    """
 
     text: str
     answerable: bool
@@ -302,6 +318,8 @@ class Answer:
     timings_ms: Timings
     model: str
     mode: Mode
+    confidence: float | None = None
+    verified: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -499,7 +517,7 @@ class Imported:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """What `verify` found of one document, or with an empty `document` of the library's file as a whole."""
+    """What `verify` found of one document; with an empty `document` of a conversation, or of the library's file."""
 
     document: str
     title: str

@@ -49,6 +49,7 @@ from hmt_storage.tables import MetadataRecord
 from hmt_storage.tables import RowRecord as R
 from hmt_storage.vectors import VectorIndex
 from hmt_storage.verifying import verify_documents, verify_whole
+from hmt_storage.verifying_chats import verify_conversations
 
 INDEX_FOLDER = "index"  # in the home folder: a cache of what the database says
 
@@ -97,6 +98,11 @@ class SqlLibrary:
     def document_ids(self, *, collection: str | None = None) -> Sequence[str]:
         """The ids of all readable documents, oldest first."""
         return self._catalogs.now().ids(None if collection is None else printable(collection))
+
+    def titles(self, documents: Sequence[str]) -> Mapping[str, str]:
+        """The titles of those of these documents that there are, in order; quick for any number of them."""
+        listed = self._catalogs.now().documents
+        return {document: listed[document].title for document in documents if document in listed}
 
     def known(self, *, collection: str, path: str) -> KnownFile | None:
         """The document of this path in this collection with its stamp, if any."""
@@ -377,12 +383,13 @@ class SqlLibrary:
             return take_in(connection, bundle, collection=collection)
 
     def verify(self) -> Iterator[Verdict]:
-        """Look at every stored byte: a verdict on the whole, then one on each document."""
+        """Look at every stored byte: a verdict on the whole, then one on each document and each conversation."""
         with self._database.write() as connection:
             whole = verify_whole(connection)
         yield whole
         with self._database.read() as connection:
             yield from verify_documents(connection)
+            yield from verify_conversations(connection)
 
     def collect_garbage(self) -> Sequence[Collected]:
         """Remove what nothing refers to, and give the room it took back to the disk."""

@@ -132,7 +132,8 @@ def stored_rows(connection: Connection, places: Sequence[Place]) -> list[StoredR
     )
     asked = json.dumps([(place.document, place.segment) for place in places])
     found: dict[int, StoredRow] = {}
-    for index, dtype, hidden, checksum, row in connection.execute(query, {"places": asked}):
+    # All at once: fetched one by one, some hundred rows take twice as long.
+    for index, dtype, hidden, checksum, row in connection.execute(query, {"places": asked}).all():
         if len(row) != row_bytes(dtype, hidden) or hashlib.sha256(row).digest() != checksum:
             raise damaged(places[index].document, f"the memory row of segment {places[index].segment}")
         found[index] = StoredRow(dtype, row)

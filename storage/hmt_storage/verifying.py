@@ -14,6 +14,7 @@ from hmt_storage.documents import Location, document_id
 from hmt_storage.keyword import index_of
 from hmt_storage.stored import head_of, pages_of, segments_of
 from hmt_storage.tables import DocumentRecord as D
+from hmt_storage.verifying_chats import metadata_flaw
 
 
 def verify_documents(connection: Connection) -> Iterator[Verdict]:
@@ -26,6 +27,7 @@ def verify_documents(connection: Connection) -> Iterator[Verdict]:
         flaw = flaws[row.memory_id]
         if row.id != document_id(Location(row.collection, row.path)):
             flaw = "its collection or path is not the one it was stored with"
+        flaw = flaw or metadata_flaw(connection, row.id)
         yield Verdict(document=row.id, title=row.title, ok=not flaw, detail=flaw or "as stored")
 
 

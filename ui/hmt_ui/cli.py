@@ -147,6 +147,9 @@ def ask(
     as_of_page: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="As if each document ended with this page.")
     ] = None,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Ask again without the places cited: does it change?")
+    ] = False,
     home: Home = None,
     model: Model = None,
     device: Device = None,
@@ -157,7 +160,13 @@ def ask(
     """Answer a question, with page citations."""
     with open_with(home=home, model=model, device=device, dtype=dtype, attention=attention, reader=reader) as qa:
         stream = qa.stream(
-            question, collection=collection, documents=document or (), mode=mode, top=top, as_of_page=as_of_page
+            question,
+            collection=collection,
+            documents=document or (),
+            mode=mode,
+            top=top,
+            as_of_page=as_of_page,
+            verify=verify,
         )
         printing.answered(stream, as_json=as_json)
 
@@ -333,7 +342,7 @@ def train(context: typer.Context) -> None:
 
 @app.command("eval", context_settings=PASSED_ON, add_help_option=False)
 def evaluate(context: typer.Context) -> None:
-    """Measure a checkpoint: perplexity, retrieval or answers (`hmt-qa eval --help` lists the options)."""
+    """Measure a checkpoint: perplexity, retrieval, answers or confidence (`hmt-qa eval --help` lists the options)."""
     from hmt_qa.evaluation.__main__ import main as run
 
     raise typer.Exit(run(context.args))

@@ -138,7 +138,19 @@ def question(turn: Turn) -> str:
     if not turn.text:
         return f'{asked}<p class="hmt-quiet">Looking for where to read …</p>'
     kind = "hmt-answer" if turn.answer is None or turn.answer.answerable else "hmt-answer hmt-none"
-    return f'{asked}<div class="{kind}" dir="auto">{escape(turn.text)}</div>'
+    return f'{asked}<div class="{kind}" dir="auto">{_answer(turn)}</div>'
+
+
+def _answer(turn: Turn) -> str:
+    """The text; once it is whole, behind each sentence the number of the place it stands on."""
+    if turn.answer is None or turn.text != turn.answer.text:
+        return escape(turn.text)
+    shown, reached = "", 0
+    for number, citation in enumerate(turn.answer.citations, 1):
+        if citation.supports:
+            shown += f'{escape(turn.text[reached : citation.answer_end])}<sup class="hmt-mark">{number}</sup>'
+            reached = citation.answer_end
+    return shown + escape(turn.text[reached:])
 
 
 def is_begun(shown: str) -> bool:
@@ -159,8 +171,13 @@ def _citation(citation: Citation) -> str:
         f'<li class="hmt-source"><div class="hmt-line"><span class="hmt-name" dir="auto">{escape(citation.title)}'
         f'</span><span class="hmt-page">{escape(page(citation))}</span></div>'
         f'<blockquote dir="auto">{escape(" ".join(citation.quote.split()))}</blockquote>'
-        f'<p class="hmt-figures">memory weight {100 * citation.weight:.1f}%</p></li>'
+        f'<p class="hmt-figures">memory weight {100 * citation.weight:.1f}%{_ranks(citation)}</p></li>'
     )
+
+
+def _ranks(citation: Citation) -> str:
+    ranks = {"memory": citation.memory_rank, "keywords": citation.keyword_rank}
+    return "".join(f" · {name} #{rank}" for name, rank in ranks.items() if rank)
 
 
 def page(citation: Citation) -> str:
