@@ -3,8 +3,8 @@
     python benchmarks/resuming.py [--tokens 1000000] [--rounds 9] [--json]
 
 The short document is this repository's own text, read by the packaged model. The long one is made of it: its segments,
-pages and memory rows stored again and again, so that no million tokens have to be read first. Both are asked in turns;
-the memory is read from disk each time. A run is given with the load of the machine.
+pages and memory rows stored again and again, so that nothing of a million tokens has to be read first. Both are asked
+in turns; the memory is read from disk each time. A run is given with the load of the machine.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from functools import cached_property
+from itertools import groupby
 from pathlib import Path
 from threading import Event
 from time import perf_counter
@@ -27,6 +28,7 @@ from hmt_qa.retrieval import Earlier, Found, RankedPlace, Retriever
 from hmt_qa.spanning import spanned
 from hmt_qa.types import (
     Answer,
+    ClusterOptions,
     Collected,
     Conversation,
     Document,
@@ -92,9 +94,13 @@ class DocumentQA:
         dtype: str = "auto",
         attention: str = "auto",
         reader: ReaderOptions | Writer = ReaderOptions(),  # noqa: B008 (frozen)
+        database: str = "",
+        cluster: ClusterOptions | None = None,
     ) -> Self:
         """Open (or create) the library in the folder `home`; everything it keeps lives under it.
 
+        `database` is the URL of a library kept elsewhere, `postgresql+psycopg://…`, which several machines may share.
+        With a `cluster` files are read by its workers, any number at once; questions are answered here as ever.
         `model` is a checkpoint's folder, the embedded hmt-small by default. `dtype` is `auto`, `float32` or
         `bfloat16`. `reader` writes the answers, the model of the memory by default; it is opened by the first question.
         Raises `LibraryUnusable`, `ModelMissing` and `InvalidCheckpoint`.
@@ -103,8 +109,14 @@ class DocumentQA:
         engine = LocalEngine(
             Path(model).expanduser() if model else EMBEDDED_MODEL, device=device, dtype=dtype, attention=attention
         )
-        library: Library = plugins.load("hmt_qa.libraries", "sqlite")(directory)
-        ingestor: Ingestor = plugins.load("hmt_qa.ingestors", "files")()
+        library = plugins.open_library(directory, database)
+        ingestor = plugins.load("hmt_qa.ingestors", "files")()
+        if cluster is not None:
+            from hmt_qa.ray_engine import Opening, RayIngestor
+
+            choice = {"device": device, "dtype": dtype, "attention": attention, "database": database}
+            opening = Opening(home=directory.resolve(), model=engine.checkpoint.directory.resolve(), **choice)
+            ingestor = RayIngestor(ingestor, opening, address=cluster.address)
         return cls(library=library, engine=engine, ingestor=ingestor, reader=reader)
 
     def __enter__(self) -> Self:
@@ -126,10 +138,10 @@ class DocumentQA:
         options: IngestOptions | None = None,
         on_progress: ProgressObserver = lambda job: None,
     ) -> Iterator[IngestResult]:
-        """Read files, folders and repositories into memory, yielding a result as each file ends.
+        """Read files, folders and repositories into memory, several at once, yielding a result as each file ends.
 
         An interrupted file goes on where it stopped; an unchanged one is left alone; a bad one is reported and the
-        rest goes on. `on_progress` sees the stored job after each segment.
+        rest goes on. `on_progress` sees the stored job after each segment. `engine.meter` says how fast it was.
         """
         yield from self._ingestor.ingest(
             [Path(path) for path in paths],
@@ -462,9 +474,10 @@ class DocumentQA:
                     subject=job.id,
                     remedy="Only interrupted and cancelled ones go on; ingest the file again.",
                 )
-        for job in sorted(chosen, key=lambda job: job.id):
-            own = replace(options or IngestOptions(), collection=job.collection)
-            yield from self.ingest([job.path], options=own, on_progress=on_progress)
+        in_order = sorted(chosen, key=lambda job: (job.collection, job.id))
+        for collection, jobs in groupby(in_order, key=lambda job: job.collection):
+            own = replace(options or IngestOptions(), collection=collection)
+            yield from self.ingest([job.path for job in jobs], options=own, on_progress=on_progress)
 
     def warm_up(self) -> None:
         """Load the model now, so that the first question does not wait for it."""

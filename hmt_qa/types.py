@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from pathlib import Path
 from typing import NamedTuple
 
 
@@ -390,6 +391,23 @@ class Sync(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterOptions:
+    """A Ray cluster that reads documents; without `address` (`host:port`, `auto`) one of this machine alone."""
+
+    address: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Share:
+    """A file to be read by some worker; `name` is its document's path, `named` whether it was given by itself."""
+
+    path: Path
+    name: str
+    named: bool
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class IngestResult:
     """One input after `ingest`; `document` is empty and `error` says why where it failed or was cancelled.
 
@@ -425,7 +443,8 @@ class ParsingLimits:
 class IngestOptions:
     """What to read and where to put it. `include` and `exclude` are gitignore-style globs on the relative path.
 
-    `dry_run` writes nothing. `watch` goes on for ever, with files that appear and change under the paths.
+    `dry_run` writes nothing. `watch` goes on for ever, with files that appear and change under the paths. `workers`
+    bounds how many files are open at once, each parsed by a process of its own; by default what keeps the model busy.
     """
 
     collection: str = "default"
@@ -437,6 +456,7 @@ class IngestOptions:
     sync: Sync = Sync.UPSERTS
     dry_run: bool = False
     watch: bool = False
+    workers: int | None = None
 
 
 OPENAI_URL = "https://api.openai.com/v1"

@@ -27,7 +27,6 @@ from hmt_qa.evaluation.retrieval import best_shares, search_keywords
 from hmt_qa.evaluation.scoring import f1
 from hmt_qa.evaluation.selection import Asked, Cell, cells
 from hmt_qa.evaluation.subjects import Subject
-from hmt_qa.model.choosing import Choice
 from hmt_qa.model.odds import odds_of
 from hmt_qa.writers.memory import ANSWER_TOKENS
 
@@ -161,7 +160,6 @@ def _judged(asker: Asker) -> Iterator[Judged]:
         max_new_tokens=ANSWER_TOKENS,
         stop_ids=subject.format.ends,
         batching=subject.batching,
-        choice=Choice.of(subject.engine.config, refusal),
     )
     shares = best_shares(asker.recalled, search_keywords(asker.cell), subject.keyword_trust)
     for asked, prompt, new, share in zip(asker.cell.asked, prompts, decoded, shares, strict=True):

@@ -31,15 +31,9 @@ class MemoryWriter:
 
         Where the model's confidence is known, an answer is held back until it is: nothing said is taken back.
         """
-        from hmt_qa.model.choosing import Choice
-
         ids = self._ids(request)
         tokens = self._engine.generate(
-            request.prompt_1MD,
-            ids,
-            max_new_tokens=ANSWER_TOKENS,
-            stop_ids=self._format.ends,
-            choice=Choice.of(self._engine.config, self._format.unanswerable),
+            request.prompt_1MD, ids, max_new_tokens=ANSWER_TOKENS, stop_ids=self._format.ends
         )
         judge = self._engine.confidence if request.mode is Mode.EVIDENCE else None
         if judge is None:

@@ -63,7 +63,7 @@ class Catalogs:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._lock = Lock()
-        self._version = -1
+        self._version = ""
         self._catalog: Catalog | None = None
 
     def now(self) -> Catalog:

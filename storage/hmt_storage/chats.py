@@ -117,7 +117,7 @@ class SqlChats:
         with self._database.write() as connection:
             found = _resolve(connection, conversation_id)
             connection.execute(delete(C).where(C.id == found.id))
-        self._database.flush_log()
+        self._database.erase_deleted()
         return _conversation(found)
 
 

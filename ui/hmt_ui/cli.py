@@ -14,10 +14,24 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hmt_qa.errors import HmtQaError
-from hmt_qa.types import IngestOptions, Mode, Ranking, Sync
+from hmt_qa.types import ClusterOptions, IngestOptions, Mode, Ranking, Sync
 from hmt_ui import care_commands, job_commands, memory_commands, printing
 from hmt_ui.compose import open_qa, open_with
-from hmt_ui.options import Attention, Collection, Device, Documents, Dtype, Home, Json, Model, Password
+from hmt_ui.options import (
+    Attention,
+    Collection,
+    Device,
+    Documents,
+    Dtype,
+    Engine,
+    EngineKind,
+    Home,
+    Json,
+    Model,
+    Password,
+    RayAddress,
+    Workers,
+)
 
 if TYPE_CHECKING:
     from hmt_ui.settings import Settings
@@ -46,9 +60,16 @@ Reader = Annotated[
 
 
 @app.callback()
-def _logging(
+def _before_the_command(
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log what is done, to stderr.")] = False,
+    database: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="A library on a PostgreSQL server: postgresql+psycopg://user@host/name."),
+    ] = None,
 ) -> None:
+    from hmt_ui.settings import before_the_command
+
+    before_the_command(database=database)
     logging.basicConfig(
         stream=sys.stderr, level=logging.INFO if verbose else logging.WARNING, format="%(levelname)s %(message)s"
     )
@@ -70,6 +91,9 @@ def ingest(
         False
     ),
     watch: Annotated[bool, typer.Option("--watch", help="Go on with files as they appear and change.")] = False,
+    workers: Workers = None,
+    engine: Engine = EngineKind.LOCAL,
+    ray_address: RayAddress = "",
     home: Home = None,
     model: Model = None,
     device: Device = None,
@@ -82,6 +106,10 @@ def ingest(
 
     if watch and dry_run:
         raise typer.BadParameter("--watch goes on for ever: it has no dry run.")
+    if ray_address and engine is not EngineKind.RAY:
+        raise typer.BadParameter("--ray-address is of --engine ray.")
+    if watch and engine is EngineKind.RAY:
+        raise typer.BadParameter("--watch reads on this machine: it cannot be spread by --engine ray.")
     options = IngestOptions(
         collection=collection,
         recursive=recursive,
@@ -92,10 +120,15 @@ def ingest(
         sync=sync,
         dry_run=dry_run,
         watch=watch,
+        workers=workers,
     )
-    with open_with(home=home, model=model, device=device, dtype=dtype, attention=attention) as qa:
+    cluster = ClusterOptions(address=ray_address) if engine is EngineKind.RAY else None
+    with open_with(home=home, model=model, device=device, dtype=dtype, attention=attention, cluster=cluster) as qa:
         code = report(
-            lambda show: qa.ingest(paths, options=options, on_progress=show), as_json=as_json, dry_run=dry_run
+            lambda show: qa.ingest(paths, options=options, on_progress=show),
+            meter=qa.engine.meter,
+            as_json=as_json,
+            dry_run=dry_run,
         )
     if code:
         raise typer.Exit(code)
@@ -257,7 +290,8 @@ def config_show(home: Home = None, as_json: Json = False) -> None:
     from hmt_ui.settings import origins
 
     settings = _settings(home=home)
-    printing.settings(settings.model_dump(mode="json"), origins(settings, {"home": home}), as_json=as_json)
+    shown = settings.model_dump(mode="json") | ({"database": settings.place} if settings.database else {})
+    printing.settings(shown, origins(settings, {"home": home}), as_json=as_json)
 
 
 @app.command()
