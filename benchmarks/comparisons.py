@@ -14,7 +14,7 @@ import itertools
 import json
 import random
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from time import perf_counter
 
 from hmt_qa import DocumentQA
@@ -64,14 +64,16 @@ def measure(qa: DocumentQA, names: Sequence[str], chance: random.Random) -> dict
     plain = [(subject, (chance.choice(names),)) for subject in SUBJECTS for _ in range(5)]
     figures = {"reading_seconds": perf_counter() - begun}
     for kind, asked, question in zip(("comparison", "one document"), (comparisons, plain), QUESTIONS, strict=True):
-        hits = [list(found(qa, question.format(subject, *of), [said[n][subject] for n in of])) for subject, of in asked]
+        hits = [
+            list(found(qa, question.format(subject, *of), {n: said[n][subject] for n in of})) for subject, of in asked
+        ]
         for place, way in enumerate(("spread", "by rank alone")):
             figures[f"{kind}, {way}"] = sum(hit[place] for hit in hits) / len(hits)
     return figures
 
 
-def found(qa: DocumentQA, question: str, wanted: Sequence[str]) -> Iterator[bool]:
-    """Whether everything wanted is read, with spreading and without."""
+def found(qa: DocumentQA, question: str, wanted: Mapping[str, str]) -> Iterator[bool]:
+    """Whether the line of each company is read, or half of one that is cut; with spreading and without."""
     documents = list(qa.library.document_ids())
     each = spanned(question, qa.library.titles(documents), chosen=False)
     ids = qa.engine.encode(question).ids
@@ -81,8 +83,11 @@ def found(qa: DocumentQA, question: str, wanted: Sequence[str]) -> Iterator[bool
         ).places
         segments = qa.library.segments([ranked.place for ranked in places])
         evidence = [Evidence(place, segment) for place, segment in zip(places, segments, strict=True)]
-        read = " ".join(item.segment.text for item in choose(evidence, top=TOP, spanned=spread))
-        yield all(line[:40] in read or line[-40:] in read for line in wanted)
+        read = dict.fromkeys(wanted, "")
+        for item in choose(evidence, top=TOP, spanned=spread):
+            name = qa.document(item.segment.place.document).title.split()[0]
+            read[name] = read.get(name, "") + item.segment.text
+        yield all(line[:40] in read[name] or line[-40:] in read[name] for name, line in wanted.items())
 
 
 if __name__ == "__main__":

@@ -9,12 +9,13 @@ from time import perf_counter
 
 from hmt_qa.citing import Span, claims, locate, page_at
 from hmt_qa.errors import TextNotKept
-from hmt_qa.evidence import Evidence, choose
+from hmt_qa.evidence import Evidence, choose, neighbours
 from hmt_qa.following import together
 from hmt_qa.ports import Askable
 from hmt_qa.retrieval import Found
 from hmt_qa.types import Answer, Citation, Mode, Place, StoredSegment, Timings, Turn
 from hmt_qa.writers.contract import Passage, Request, Unanswerable, Writer
+from hmt_qa.writers.joining import whole
 
 NO_ANSWER = "The passages found do not answer this."
 SAYS_IT = 0.5  # share of the answer's words a sentence must hold to be where the answer was taken from
@@ -111,17 +112,22 @@ class Answerer:
 
         A segment without its text is cited whole, with an empty quote.
         """
-        cited = set()
+        cited: set[Place] = set()
+        runs = neighbours(evidence)
         for claim in claims(answer):
-            spans = [(item, self._span(answer[slice(*claim)], question, item.segment)) for item in evidence]
-            item, span = max(spans, key=lambda pair: pair[1].share, default=(None, None))
-            if item is not None and span is not None and span.share >= SAYS_IT:
-                cited.add(item.segment.place)
-                yield self._citation(item, span, claim)
+            spans = [
+                (run, self._span(answer[slice(*claim)], question, whole([i.segment for i in run]))) for run in runs
+            ]
+            run, span = max(spans, key=lambda pair: pair[1].share, default=(None, None))
+            if run is not None and span is not None and span.share >= SAYS_IT:
+                quoted = _quoted(run, span)
+                cited.update(item.segment.place for item in quoted)
+                start = run[0].segment.char_start
+                yield self._citation(quoted, start + span.start, start + span.end, claim)
         for item in evidence:
-            span = self._span(answer, question, item.segment)
+            span, start = self._span(answer, question, item.segment), item.segment.char_start
             if item.segment.place not in cited and span.end > span.start:
-                yield self._citation(item, span, (0, 0))
+                yield self._citation([item], start + span.start, start + span.end, (0, 0))
 
     @staticmethod
     def _span(answer: str, question: str, segment: StoredSegment) -> Span:
@@ -129,10 +135,11 @@ class Answerer:
             return locate(answer, question, segment)
         return Span(start=0, end=segment.char_end - segment.char_start, share=0.0)
 
-    def _citation(self, item: Evidence, span: Span, claim: tuple[int, int]) -> Citation:
-        segment = item.segment
-        document = self._library.document(segment.place.document)
-        start = segment.char_start + span.start
+    def _citation(self, quoted: Sequence[Evidence], start: int, end: int, claim: tuple[int, int]) -> Citation:
+        """Characters [start, end) of the document that stand in `quoted`, segments that follow on each other."""
+        first = quoted[0]
+        text, offset = "".join(item.segment.text for item in quoted), first.segment.char_start
+        document = self._library.document(first.segment.place.document)
         page = page_at(self._library.pages(document.id), start)
         return Citation(
             document=document.id,
@@ -140,15 +147,22 @@ class Answerer:
             page=page.number,
             page_label=page.label,
             char_start=start,
-            char_end=segment.char_start + span.end,
-            quote=segment.text[span.start : span.end],
-            weight=item.place.weight,
+            char_end=end,
+            quote=text[start - offset : end - offset],
+            weight=first.place.weight,
             answer_start=claim[0],
             answer_end=claim[1],
-            memory_rank=item.place.memory_rank,
-            keyword_rank=item.place.keyword_rank,
-            segment=segment.place.segment,
+            memory_rank=first.place.memory_rank,
+            keyword_rank=first.place.keyword_rank,
+            segment=first.segment.place.segment,
+            segment_last=quoted[-1].segment.place.segment,
         )
+
+
+def _quoted(run: Sequence[Evidence], span: Span) -> list[Evidence]:
+    """Those of the run in which characters of the span stand; `span` counts from the run's beginning."""
+    start, end = (run[0].segment.char_start + place for place in (span.start, span.end))
+    return [item for item in run if item.segment.char_start < end and start < item.segment.char_end]
 
 
 class _Heard:

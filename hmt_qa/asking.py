@@ -51,7 +51,12 @@ class Asking:
         """Whether it changes where the places that support it were never read, nor recalled from memory."""
         if not answer.answerable:
             return answer
-        supporting = [Place(document=c.document, segment=c.segment) for c in answer.citations if c.supports]
+        supporting = [
+            Place(document=citation.document, segment=number)
+            for citation in answer.citations
+            if citation.supports
+            for number in range(citation.segment, citation.segment_last + 1)
+        ]
         if not supporting:
             return replace(answer, verified=False)
         if len(set(supporting)) >= self.retriever.count(self.documents):

@@ -43,6 +43,23 @@ def choose(
     return [item for item in chain.from_iterable(turns) if item is not None][:top]
 
 
+def neighbours(evidence: Sequence[Evidence]) -> list[list[Evidence]]:
+    """Runs of segments with text that follow on each other, the best one's first; one without text is a run alone."""
+    rank = {item.segment.place: number for number, item in enumerate(evidence)}
+    runs: list[list[Evidence]] = []
+    for item in sorted(evidence, key=lambda item: (item.segment.place.document, item.segment.place.segment)):
+        before = runs[-1][-1].segment if runs else None
+        if before is not None and before.token_ids and item.segment.token_ids and _follows(before, item.segment):
+            runs[-1].append(item)
+        else:
+            runs.append([item])
+    return sorted(runs, key=lambda run: min(rank[item.segment.place] for item in run))
+
+
+def _follows(before: StoredSegment, segment: StoredSegment) -> bool:
+    return (before.place.document, before.place.segment + 1) == (segment.place.document, segment.place.segment)
+
+
 @dataclass(frozen=True, slots=True)
 class _Wording:
     """A text as its words. Two that differ in a number are never alike, whatever else they share."""

@@ -271,7 +271,8 @@ class Citation:
 
     It is empty where a document was imported without its text. [answer_start, answer_end) are the characters of the
     answer that it supports: a sentence, or nothing (0, 0) for a place that was only looked at. Ranks are as in
-    `SearchResult`. `segment` counts from 0; turns kept by older versions have -1 there.
+    `SearchResult`. The quote begins in `segment` and ends in `segment_last`, which count from 0; turns kept by older
+    versions have -1 there.
     """
 
     document: str
@@ -287,6 +288,7 @@ class Citation:
     memory_rank: int = 0
     keyword_rank: int = 0
     segment: int = -1
+    segment_last: int = -1
 
     @property
     def supports(self) -> bool:

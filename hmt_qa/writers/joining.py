@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from hmt_qa.types import StoredSegment
 from hmt_qa.writers.contract import Passage
 
 
@@ -27,12 +28,15 @@ def _follows(before: Passage, passage: Passage) -> bool:
 
 
 def _one(run: Sequence[Passage]) -> Passage:
-    segments = [passage.segment for passage in run]
-    whole = replace(
+    return replace(run[0], segment=whole([passage.segment for passage in run]))
+
+
+def whole(segments: Sequence[StoredSegment]) -> StoredSegment:
+    """Segments that follow on each other as one, at the place of the first."""
+    return replace(
         segments[0],
         char_end=segments[-1].char_end,
         page_last=segments[-1].page_last,
         token_ids=tuple(token for segment in segments for token in segment.token_ids),
         text="".join(segment.text for segment in segments),
     )
-    return replace(run[0], segment=whole)

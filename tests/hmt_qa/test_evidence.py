@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hmt_qa.evidence import Evidence, choose
+from hmt_qa.evidence import Evidence, choose, neighbours
 from hmt_qa.retrieval import RankedPlace
 from hmt_qa.types import Place, StoredSegment
 
@@ -81,3 +81,10 @@ def test_segments_without_their_text_are_no_copies_of_each_other():
 def test_the_chosen_are_the_first_of_their_kind_in_order(words, top):
     chosen = choose(found(*(segment(word, number=number) for number, word in enumerate(words))), top=top)
     assert texts(chosen) == list(dict.fromkeys(words))[:top]
+
+
+def test_neighbours_are_runs_where_the_best_of_them_ranks_and_those_without_text_stand_alone():
+    order = [("a", 7), ("b", 3), ("a", 2), ("b", 2), ("b", 4)]
+    runs = neighbours(found(*(segment("x", document=document, number=number) for document, number in order)))
+    assert [[item.segment.place.segment for item in run] for run in runs] == [[7], [2, 3, 4], [2]]
+    assert [len(run) for run in neighbours(found(segment("", number=0), segment("", number=1)))] == [1, 1]
