@@ -357,6 +357,10 @@ class DocumentQA:
         """Its pages: number, printed label and characters."""
         return self.library.pages(document_id)
 
+    def text(self, document_id: str, char_start: int, char_end: int) -> str:
+        """The document's text at a span, which is cut to the document."""
+        return self.library.text(document_id, char_start, char_end)
+
     def boxes(self, document_id: str, page: int) -> Sequence[TextBox]:
         """Word boxes of a page, points from its lower left; empty where the format has none."""
         return self.library.boxes(document_id, page)

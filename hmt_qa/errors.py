@@ -18,6 +18,8 @@ HmtQaError
 │   ├── DamagedMemory           stored bytes do not match their checksum
 │   ├── AlreadyIngesting        another live process owns this ingestion
 │   ├── UnknownJob              no ingestion with this number
+│   ├── UnknownPage             the document has no page of this number
+│   ├── NoPicture               a page of this document cannot be shown as a picture
 │   ├── JobCancelled            somebody asked this ingestion to stop
 │   ├── JobEnded                the ingestion is done or failed: nothing to cancel or to resume
 │   ├── LibraryBusy             the database stayed locked
@@ -35,9 +37,13 @@ HmtQaError
 │   ├── ReaderUnknown           no reader by this name, or what it needs is missing
 │   ├── ReaderUnsuited          it cannot do this: answer from memory alone, or with so short a context
 │   └── ReaderFailed            its endpoint is out of reach, refuses, is too slow or makes no sense
-└── QuestionProblem
-    ├── EmptyQuestion           nothing but white space
-    └── QuestionTooLong         more tokens than one segment holds
+├── QuestionProblem
+│   ├── EmptyQuestion           nothing but white space
+│   └── QuestionTooLong         more tokens than one segment holds
+└── ServiceProblem              the service will not do this, or not now
+    ├── UnknownModel            OpenAI's form was asked for a model that is no collection here
+    ├── TooManyWaiting          as many wait as may
+    └── TooLarge                a file, a question or a name above its quota
 """
 
 from __future__ import annotations
@@ -128,6 +134,14 @@ class UnknownJob(LibraryProblem):
     """No ingestion with this number."""
 
 
+class UnknownPage(LibraryProblem):
+    """The document has no page of this number."""
+
+
+class NoPicture(LibraryProblem):
+    """A page of this document cannot be shown as a picture: it is no PDF, or its file is gone or another by now."""
+
+
 class JobCancelled(LibraryProblem):
     """Somebody asked this ingestion to stop; what it committed is kept."""
 
@@ -206,3 +220,19 @@ class EmptyQuestion(QuestionProblem):
 
 class QuestionTooLong(QuestionProblem):
     """More tokens than one segment holds."""
+
+
+class ServiceProblem(HmtQaError):
+    """The service will not do this, or not now."""
+
+
+class UnknownModel(ServiceProblem):
+    """OpenAI's form was asked for a model that is no collection here."""
+
+
+class TooManyWaiting(ServiceProblem):
+    """As many questions or files wait as may."""
+
+
+class TooLarge(ServiceProblem):
+    """A file, a question or a name above its quota."""

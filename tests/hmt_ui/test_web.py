@@ -14,6 +14,10 @@ from typing import Any, cast
 
 import httpx
 import pytest
+from hmt_ui.web.guard import Guard
+from hmt_ui.web.inbox import INTERNAL_ERROR, Inbox
+from hmt_ui.web.server import theme
+from hmt_ui.web.warming import Warming
 from hypothesis import given
 from hypothesis import strategies as st
 from starlette.requests import Request
@@ -26,11 +30,7 @@ from hmt_ui.binding import LOOPBACK_NAMES
 from hmt_ui.placing import NAME_BYTES, discard, place, placed, safe_name
 from hmt_ui.web import build, serve, views
 from hmt_ui.web.asking import NOTHING_TO_ASK, Turn, turns
-from hmt_ui.web.guard import Guard
 from hmt_ui.web.handlers import Handlers
-from hmt_ui.web.inbox import INTERNAL_ERROR, Inbox
-from hmt_ui.web.server import theme
-from hmt_ui.web.warming import Warming
 
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'&"
 NOW = datetime(2026, 1, 2, tzinfo=UTC)

@@ -265,16 +265,17 @@ def serve(
     """Open the web page: upload documents, watch them being read, ask."""
     engine = {"model": model, "device": device, "dtype": dtype, "attention": attention}
     settings = _settings(home=home, **engine, reader=reader, host=host, port=port)
-    from hmt_ui import web
+    from hmt_ui.service.server import serve as run
 
     with open_qa(settings) as qa:
-        web.serve(
+        run(
             qa,
             host=settings.host,
             port=settings.port,
             uploads=settings.home / UPLOADS,
             allow_unauthenticated=settings.allow_unauthenticated,
             names=settings.allowed_hosts,
+            limits=settings.quotas,
         )
 
 

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-from hmt_qa import DocumentQA
 from hmt_qa.app import EVIDENCE_PLACES
 from hmt_qa.types import Mode
+from hmt_ui.service.desk import Desk
+from hmt_ui.service.schemas import MOST_PLACES
 from hmt_ui.web import views
 from hmt_ui.web.handlers import BUSY_SECONDS, Handlers, stopped
-from hmt_ui.web.inbox import Inbox
-from hmt_ui.web.warming import Warming
 
-MOST_PLACES = 12
-LONGEST_QUESTION = 4_000  # characters
-VISITORS_IN_LINE = 32
+SPARE = 64  # events of other kinds, beside the questions that may wait
 
 _MODES = [
     ("Evidence: recalled places are read again word for word (exact, the default)", Mode.EVIDENCE.value),
@@ -26,23 +22,17 @@ _MODES = [
 _PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 
 
-def build(qa: DocumentQA, *, uploads: Path) -> gr.Blocks:
-    """The page over `qa`; uploaded files are kept under `uploads`."""
-    warming = Warming(qa)
-    return compose(qa, Inbox(qa, uploads, warming), warming)
-
-
-def compose(qa: DocumentQA, inbox: Inbox, warming: Warming) -> gr.Blocks:
-    """The page over `qa` and an inbox that the caller starts and stops."""
-    handlers = Handlers(qa, inbox, warming)
+def compose(desk: Desk) -> gr.Blocks:
+    """The page over a desk whose inbox the caller starts and stops."""
+    handlers = Handlers(desk)
     with gr.Blocks(title="hmt-qa", analytics_enabled=False, fill_width=True, delete_cache=(3600, 3600)) as page:
         _text(views.HEADER)
         with gr.Row(elem_classes="hmt-columns"):
             with gr.Column(scale=2, min_width=320, elem_id="library"):
                 chosen = _library(page, handlers)
             with gr.Column(scale=3, min_width=320, elem_id="asking"):
-                _asking(handlers, chosen)
-    page.queue(max_size=VISITORS_IN_LINE, default_concurrency_limit=4, api_open=False)
+                _asking(handlers, chosen, longest=desk.limits.question_characters)
+    page.queue(max_size=desk.limits.waiting + SPARE, default_concurrency_limit=4, api_open=False)
     return page
 
 
@@ -70,14 +60,14 @@ def _library(page: gr.Blocks, handlers: Handlers) -> Any:
     return chosen
 
 
-def _asking(handlers: Handlers, chosen: Any) -> None:
+def _asking(handlers: Handlers, chosen: Any, *, longest: int) -> None:
     """Right: the question, how to answer it, the answer, its sources."""
     question = gr.Textbox(
         label="Question",
         placeholder="What do you want to know?",
         lines=1,
         max_lines=5,
-        max_length=LONGEST_QUESTION,
+        max_length=longest,
         elem_id="question",
     )
     with gr.Row():
@@ -93,8 +83,7 @@ def _asking(handlers: Handlers, chosen: Any) -> None:
         handlers.ask,
         [question, chosen, mode, top],
         [answer, sources, ask, stop],
-        concurrency_limit=1,
-        concurrency_id="answers",
+        concurrency_limit=None,  # the desk's own line says who is before whom
         **_PRIVATE,
     )
     # Cancelling closes the handler's generator, and with it the model's stream.

@@ -135,6 +135,9 @@ def question(turn: Turn) -> str:
     asked = f'<p class="hmt-asked" dir="auto">{escape(turn.question.strip())}</p>' if turn.question.strip() else ""
     if turn.problem:
         return f'{asked}<p class="hmt-notice hmt-bad" role="alert">{escape(turn.problem)}</p>'
+    if turn.before:
+        before = plural(turn.before, "question")
+        return f'{asked}<p class="hmt-quiet" role="status">In line: {before} before yours.</p>'
     if not turn.text:
         return f'{asked}<p class="hmt-quiet">Looking for where to read …</p>'
     kind = "hmt-answer" if turn.answer is None or turn.answer.answerable else "hmt-answer hmt-none"
