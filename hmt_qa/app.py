@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from functools import cached_property
@@ -72,7 +72,7 @@ class DocumentQA:
         library: Library,
         engine: LocalEngine,
         ingestor: Ingestor,
-        reader: ReaderOptions | Writer = ReaderOptions(),  # noqa: B008 (frozen)
+        reader: ReaderOptions | Writer | Callable[[], Writer] = ReaderOptions(),  # noqa: B008 (frozen)
     ) -> None:
         self.library = library
         self.engine = engine
@@ -115,6 +115,15 @@ class DocumentQA:
     def close(self) -> None:
         """Release the database."""
         self.library.close()
+
+    def owned_by(self, owner: str) -> DocumentQA:
+        """The same model and reader over what belongs to one user of the library alone (`hmt_qa.ownership`)."""
+        return DocumentQA(
+            library=self.library.owned_by(owner),
+            engine=self.engine,
+            ingestor=self._ingestor,
+            reader=lambda: self._writer,
+        )
 
     def ingest(
         self,
@@ -478,6 +487,8 @@ class DocumentQA:
         from hmt_qa.writers.choosing import open_writer
 
         reader = self._reader
+        if callable(reader):
+            return reader()
         return open_writer(reader, self.engine) if isinstance(reader, ReaderOptions) else reader
 
     def _at_page(self, page: int, documents: Sequence[str]) -> tuple[Retriever, Answerer]:

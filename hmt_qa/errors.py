@@ -42,6 +42,13 @@ HmtQaError
 │   └── QuestionTooLong         more tokens than one segment holds
 └── ServiceProblem              the service will not do this, or not now
     ├── UnknownModel            OpenAI's form was asked for a model that is no collection here
+    ├── AddressRefused          others can reach it and nobody has to log in
+    ├── UnknownUser             no user of this name
+    ├── UserExists              a user of this name is there already
+    ├── UserUnsuited            no name or password to log in with
+    ├── NotLoggedIn             nobody is known to ask this
+    ├── NotYours                what only the one who runs the library may do
+    ├── TooManyLogins           too many wrong passwords in a short time
     ├── TooManyWaiting          as many wait as may
     └── TooLarge                a file, a question or a name above its quota
 """
@@ -228,6 +235,34 @@ class ServiceProblem(HmtQaError):
 
 class UnknownModel(ServiceProblem):
     """OpenAI's form was asked for a model that is no collection here."""
+
+
+class AddressRefused(ServiceProblem):
+    """An address that others can reach, where nobody has to log in."""
+
+
+class UnknownUser(ServiceProblem):
+    """No user of this name."""
+
+
+class UserExists(ServiceProblem):
+    """A user of this name is there already."""
+
+
+class UserUnsuited(ServiceProblem):
+    """This is no name or no password to log in with."""
+
+
+class NotLoggedIn(ServiceProblem):
+    """Nobody is known to ask this."""
+
+
+class NotYours(ServiceProblem):
+    """Only whoever runs the library may do this."""
+
+
+class TooManyLogins(ServiceProblem):
+    """Too many wrong passwords in a short time."""
 
 
 class TooManyWaiting(ServiceProblem):

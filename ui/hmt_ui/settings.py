@@ -32,7 +32,7 @@ class Settings(BaseSettings):
     host: str = Field(default="127.0.0.1", description="address that `serve` binds")
     port: int = Field(default=7860, ge=0, le=65535, description="port that `serve` binds")
     allow_unauthenticated: bool = Field(
-        default=False, description="let `serve` bind another address than loopback without login (containers)"
+        default=False, description="let `serve` bind another address than loopback without users (containers)"
     )
 
     allowed_hosts: tuple[str, ...] = Field(

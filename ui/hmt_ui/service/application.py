@@ -13,8 +13,9 @@ from starlette.middleware import Middleware
 from starlette.routing import Match, Mount
 from starlette.types import Receive, Scope, Send
 
-from hmt_ui.service import asking, completions, documents, health, jobs, problems, tools
+from hmt_ui.service import asking, completions, documents, health, jobs, login, problems, tools
 from hmt_ui.service.desk import Desk
+from hmt_ui.service.gate import Gate
 from hmt_ui.service.guard import Guard
 from hmt_ui.web.mounting import mount
 
@@ -41,7 +42,7 @@ def application(desk: Desk, *, hosts: Iterable[str], home: Path) -> FastAPI:
         version=version("hmt-qa"),
         description=_ABOUT,
         lifespan=lifespan,
-        middleware=[Middleware(Guard, hosts=hosts)],
+        middleware=[Middleware(Guard, hosts=hosts), Middleware(Gate, users=desk.qa.library.users)],
         openapi_url=f"{API}/openapi.json",
         docs_url=None,  # its page loads scripts from elsewhere
         redoc_url=None,
@@ -54,6 +55,7 @@ def application(desk: Desk, *, hosts: Iterable[str], home: Path) -> FastAPI:
     for router in (health.public, jobs.router, asking.router, health.router):
         app.include_router(router, prefix=API)
     app.include_router(completions.router)
+    app.include_router(login.router)
     app.router.routes.extend(agents.routes)
     _nothing_else_under(app, API, problems.OPENAI, tools.PATH)
     mount(app, desk, home=home)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -13,6 +13,7 @@ from hmt_ui.service.inbox import Inbox
 from hmt_ui.service.limits import Limits
 from hmt_ui.service.line import Line
 from hmt_ui.service.picturing import Pictures
+from hmt_ui.service.throttle import Throttle
 from hmt_ui.service.warming import Warming
 
 
@@ -27,10 +28,14 @@ class Desk:
     limits: Limits
     figures: Figures
     pictures: Pictures
+    throttle: Throttle
+    _views: dict[str, DocumentQA] = field(default_factory=dict, repr=False)
 
     def of(self, owner: str) -> DocumentQA:
         """The library as a user sees it; all of it without one."""
-        return self.qa.owned_by(owner) if owner else self.qa
+        if not owner:
+            return self.qa
+        return self._views.get(owner) or self._views.setdefault(owner, self.qa.owned_by(owner))
 
 
 def _desk(request: Request) -> Desk:

@@ -9,8 +9,6 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from hmt_ui.service.visitor import Visitor, admit
-
 # Gradio compiles its templates at run time and writes inline scripts and styles: hence the two 'unsafe' words.
 # What matters here is that nothing can be loaded from, or sent to, another host, and that nobody frames the page.
 _POLICY = (
@@ -54,7 +52,6 @@ class Guard:
         if scope["path"].startswith(_CLOSED):
             await _refuse(404, "Not here.", scope, receive, send)
             return
-        admit(scope, Visitor())
         await self._app(scope, receive, _with_headers(send))
 
     def _welcome(self, headers: Headers) -> bool:

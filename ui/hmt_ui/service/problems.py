@@ -32,6 +32,10 @@ _STATUSES: dict[type[HmtQaError], HTTPStatus] = {
     errors.UnknownConversation: HTTPStatus.NOT_FOUND,
     errors.UnknownJob: HTTPStatus.NOT_FOUND,
     errors.UnknownPage: HTTPStatus.NOT_FOUND,
+    errors.UnknownUser: HTTPStatus.NOT_FOUND,
+    errors.NotLoggedIn: HTTPStatus.UNAUTHORIZED,
+    errors.NotYours: HTTPStatus.FORBIDDEN,
+    errors.TooManyLogins: HTTPStatus.TOO_MANY_REQUESTS,
     errors.UnknownModel: HTTPStatus.NOT_FOUND,
     errors.NoPicture: HTTPStatus.NOT_FOUND,
     errors.ConversationMoved: HTTPStatus.CONFLICT,
@@ -85,9 +89,9 @@ def response(problem: Problem, headers: Mapping[str, str] | None = None) -> JSON
     )
 
 
-def answered(request: Request, problem: Problem, headers: Mapping[str, str] | None = None) -> JSONResponse:
+def answered(path: str, problem: Problem, headers: Mapping[str, str] | None = None) -> JSONResponse:
     """The problem in the form that the path's clients know: OpenAI's under /v1, RFC 9457 elsewhere."""
-    if not request.url.path.startswith(f"{OPENAI}/"):
+    if not path.startswith(f"{OPENAI}/"):
         return response(problem, headers)
     kind = problem.type.rpartition(":")[2]
     said = {"message": f"{problem.detail} {problem.remedy}".strip(), "type": kind, "code": kind, "param": None}
@@ -118,22 +122,24 @@ def _problem(kind: str, status: HTTPStatus, *, detail: str, remedy: str = "") ->
 
 async def _of_ours(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HmtQaError)  # noqa: S101 - what it is installed for
-    return answered(request, of(error))
+    return answered(request.url.path, of(error))
 
 
 async def _of_http(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)  # noqa: S101 - what it is installed for
     status = HTTPStatus(error.status_code)
     return answered(
-        request, _problem(status.name.title().replace("_", ""), status, detail=str(error.detail)), error.headers
+        request.url.path,
+        _problem(status.name.title().replace("_", ""), status, detail=str(error.detail)),
+        error.headers,
     )
 
 
 async def _of_input(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - what it is installed for
     said = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()[:5])
-    return answered(request, _problem("InvalidRequest", HTTPStatus.UNPROCESSABLE_ENTITY, detail=said))
+    return answered(request.url.path, _problem("InvalidRequest", HTTPStatus.UNPROCESSABLE_ENTITY, detail=said))
 
 
 async def _unforeseen(request: Request, _error: Exception) -> JSONResponse:
-    return answered(request, unexpected())
+    return answered(request.url.path, unexpected())

@@ -25,6 +25,7 @@ from hmt_ui.service.inbox import Inbox
 from hmt_ui.service.limits import Limits
 from hmt_ui.service.line import Line
 from hmt_ui.service.picturing import Pictures
+from hmt_ui.service.throttle import Throttle
 from hmt_ui.service.warming import Warming
 from hmt_ui.web.mounting import environment
 
@@ -47,9 +48,9 @@ def serve(
     """Serve until Ctrl+C or SIGTERM; uploaded files are kept under `uploads`, a folder in the library's home.
 
     `names` are hosts that browsers may call this server by, beside loopback's own. Raises `HmtQaError` where `host`
-    can be reached by others and `allow_unauthenticated` is not set, or where `port` is taken.
+    can be reached by others, there are no users and `allow_unauthenticated` is not set, or where `port` is taken.
     """
-    require_safe(host, allow_unauthenticated=allow_unauthenticated)
+    require_safe(host, login=qa.library.users.exist(), allow_unauthenticated=allow_unauthenticated)
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # a service manager's stop is an orderly one too
     with running(qa, host=host, port=port, uploads=uploads, names=names, limits=limits) as address:
@@ -104,6 +105,7 @@ def open_desk(qa: DocumentQA, *, uploads: Path, limits: Limits) -> Desk:
         limits=limits,
         figures=Figures(qa, inbox, line),
         pictures=Pictures(),
+        throttle=Throttle(),
     )
 
 
