@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: install browser tesseract check test demo bench docs clean
+.PHONY: install browser tesseract check test audit demo bench docs clean
 
 install: $(STAMP)
 
@@ -31,6 +31,10 @@ check: install
 
 test: check browser tesseract
 	$(BIN)/pytest
+
+# Asks PyPI's advisory service, so it needs the network and is no part of the tests.
+audit: install
+	$(BIN)/pip-audit --skip-editable --progress-spinner off
 
 demo: install
 	$(BIN)/hmt-qa demo

@@ -46,11 +46,12 @@ HmtQaError
     ├── UnknownUser             no user of this name
     ├── UserExists              a user of this name is there already
     ├── UserUnsuited            no name or password to log in with
+    ├── CollectionUnsuited      no name for a collection
     ├── NotLoggedIn             nobody is known to ask this
     ├── NotYours                what only the one who runs the library may do
     ├── TooManyLogins           too many wrong passwords in a short time
     ├── TooManyWaiting          as many wait as may
-    └── TooLarge                a file, a question or a name above its quota
+    └── TooLarge                a file or a question above its quota
 """
 
 from __future__ import annotations
@@ -253,6 +254,10 @@ class UserUnsuited(ServiceProblem):
     """This is no name or no password to log in with."""
 
 
+class CollectionUnsuited(ServiceProblem):
+    """This is no name for a collection."""
+
+
 class NotLoggedIn(ServiceProblem):
     """Nobody is known to ask this."""
 
@@ -270,4 +275,4 @@ class TooManyWaiting(ServiceProblem):
 
 
 class TooLarge(ServiceProblem):
-    """A file, a question or a name above its quota."""
+    """A file or a question above its quota."""

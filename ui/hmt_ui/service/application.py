@@ -47,7 +47,7 @@ def application(desk: Desk, *, hosts: Iterable[str], home: Path) -> FastAPI:
         docs_url=None,  # its page loads scripts from elsewhere
         redoc_url=None,
         max_body_size=_BODY_BYTES,
-        responses=problems.documented(422, 500),
+        responses=problems.documented(400, 401, 413, 422, 500),
     )
     app.state.desk = desk
     problems.install(app)

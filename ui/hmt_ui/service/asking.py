@@ -32,7 +32,7 @@ _EVENTS: dict[int | str, dict[str, Any]] = {
 @router.post("/ask", summary="Ask", responses=_PROBLEMS)
 async def ask(mine: Mine, desk: TheDesk, body: schemas.Question) -> schemas.Answer:
     """The whole answer with its citations."""
-    return schemas.Answer.model_validate(await answer(desk, _stream(mine, desk, body)))
+    return schemas.Answer.of(await answer(desk, _stream(mine, desk, body)))
 
 
 @router.post(
@@ -89,7 +89,7 @@ async def _events(first: Queued | str | Answer, pieces: AsyncGenerator[Queued | 
 
 def _event(piece: Queued | str | Answer) -> bytes:
     if isinstance(piece, Answer):
-        return _said("answer", schemas.Answer.model_validate(piece))
+        return _said("answer", schemas.Answer.of(piece))
     return _said("piece", {"text": piece}) if isinstance(piece, str) else _said("queued", {"before": piece.before})
 
 

@@ -24,7 +24,9 @@ from hmt_ui.service.answers import Queued, answer, answering
 from hmt_ui.service.desk import Desk, TheDesk
 from hmt_ui.service.visitor import Mine
 
-router = APIRouter(prefix=problems.OPENAI, tags=["OpenAI's form"])
+router = APIRouter(
+    prefix=problems.OPENAI, tags=["OpenAI's form"], responses=problems.in_openai_form(404, 409, 413, 422, 429)
+)
 WHOLE = "hmt-qa"
 _MOST_MESSAGES = 1_000
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hmt_qa.errors import TooLarge
+from hmt_qa.errors import CollectionUnsuited, TooLarge
 
 MEGABYTE = 1_000_000
 COLLECTION_BYTES = 64
@@ -36,10 +36,10 @@ class Limits:
 
 
 def check_collection(name: str) -> str:
-    """The name without white space around it; raises `TooLarge` for an empty, overlong or unprintable one."""
+    """The name without white space around it; raises `CollectionUnsuited` for an empty, overlong or unprintable one."""
     kept = name.strip()
     if not kept or not kept.isprintable() or "/" in kept or len(kept.encode("utf-8", "replace")) > COLLECTION_BYTES:
-        raise TooLarge(
+        raise CollectionUnsuited(
             f"A collection's name is 1 to {COLLECTION_BYTES} bytes of printable text without a slash.",
             subject=name,
             remedy="Choose another name.",

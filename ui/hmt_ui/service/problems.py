@@ -33,6 +33,8 @@ _STATUSES: dict[type[HmtQaError], HTTPStatus] = {
     errors.UnknownJob: HTTPStatus.NOT_FOUND,
     errors.UnknownPage: HTTPStatus.NOT_FOUND,
     errors.UnknownUser: HTTPStatus.NOT_FOUND,
+    errors.CollectionUnsuited: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.UserUnsuited: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.NotLoggedIn: HTTPStatus.UNAUTHORIZED,
     errors.NotYours: HTTPStatus.FORBIDDEN,
     errors.TooManyLogins: HTTPStatus.TOO_MANY_REQUESTS,
@@ -114,6 +116,15 @@ def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """What a route's OpenAPI says of its problems."""
     schema = {"schema": {"$ref": "#/components/schemas/Problem"}}
     return {status: {"description": HTTPStatus(status).phrase, "content": {MEDIA_TYPE: schema}} for status in statuses}
+
+
+def in_openai_form(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The same of a route that answers in OpenAI's form."""
+    said = {"error": {"message": "…", "type": "UnknownModel", "code": "UnknownModel", "param": None}}
+    return {
+        status: {"description": HTTPStatus(status).phrase, "content": {"application/json": {"example": said}}}
+        for status in statuses
+    }
 
 
 def _problem(kind: str, status: HTTPStatus, *, detail: str, remedy: str = "") -> Problem:

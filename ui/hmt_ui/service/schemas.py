@@ -179,14 +179,24 @@ class Timings(BaseModel):
 class Answer(BaseModel):
     """What was answered, from where, how fast, by which model."""
 
-    model_config = ConfigDict(from_attributes=True)
-
-    answer: str = Field(validation_alias="text", examples=["4.2 million"])
+    answer: str = Field(examples=["4.2 million"])
     answerable: bool
     citations: Sequence[Citation]
     timings_ms: Timings
     model: str
     mode: Mode
+
+    @classmethod
+    def of(cls, answer: types.Answer) -> Self:
+        """The contract's fields."""
+        return cls(
+            answer=answer.text,
+            answerable=answer.answerable,
+            citations=[Citation.model_validate(citation) for citation in answer.citations],
+            timings_ms=Timings.model_validate(answer.timings_ms),
+            model=answer.model,
+            mode=answer.mode,
+        )
 
 
 class Place(BaseModel):

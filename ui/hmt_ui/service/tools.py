@@ -70,7 +70,7 @@ class Tools:
         with _told():
             self._desk.limits.check_question(question)
             answer = await answers.answer(self._desk, self._mine(ctx).stream(question, documents=chosen))
-        return schemas.Answer.model_validate(answer)
+        return schemas.Answer.of(answer)
 
     def _mine(self, ctx: Caller) -> DocumentQA:
         request = ctx.request_context.request
