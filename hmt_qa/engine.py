@@ -7,7 +7,7 @@ Weights load at first use, so that listing, deleting or finding a file unchanged
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from functools import cached_property
 from itertools import groupby, islice
 from pathlib import Path
@@ -23,6 +23,7 @@ from hmt_qa.types import EncodedText, MemoryShape, Segment, StoredMemory, Stored
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from hmt_qa.model.choosing import Choice
     from hmt_qa.model.config import HMTConfig
     from hmt_qa.model.hmt import HMTForCausalLM, ReadingState, Segments
     from hmt_qa.model.machine import Machine
@@ -247,26 +248,70 @@ class LocalEngine:
         return prompt_1MD, cast("list[float]", weights_N.tolist())
 
     def generate(
-        self, prompt_1MD: Tensor, ids: Sequence[int], *, max_new_tokens: int, stop_ids: Sequence[int]
+        self,
+        prompt_1MD: Tensor,
+        ids: Sequence[int],
+        *,
+        max_new_tokens: int,
+        stop_ids: Sequence[int],
+        choice: Choice | None = None,
+    ) -> Generator[int]:
+        """Token ids that continue `[P ; ids]`, as they come; stop ids included. Greedy without `choice`.
+
+        Where beginnings are weighed, the first BEGINNING tokens come together.
+        """
+        from hmt_qa.model.choosing import BEGINNING, Choice
+
+        choice = choice or Choice()
+        begun: list[int] = []
+        if choice.beams > 1:
+            begun = self._begun(prompt_1MD, ids, min(BEGINNING, max_new_tokens), stop_ids, choice)
+            yield from begun
+            if begun[-1] in stop_ids or len(begun) >= max_new_tokens:
+                return
+            choice = choice.greedy
+        yield from self._streamed(prompt_1MD, [*ids, *begun], max_new_tokens - len(begun), stop_ids, choice)
+
+    def _begun(
+        self, prompt_1MD: Tensor, ids: Sequence[int], tokens: int, stop_ids: Sequence[int], choice: Choice
+    ) -> list[int]:
+        """The best beginning, up to and with its first stop id."""
+        import torch
+
+        from hmt_qa.model import backbone
+
+        with torch.inference_mode():
+            embeds_1TD = self.model.prompt(prompt_1MD, torch.tensor([ids], device=self.machine.device))
+            found_T = backbone.generate(
+                self.model.backbone,
+                embeds_1TD,
+                max_new_tokens=tokens,
+                stop_ids=stop_ids,
+                pad_id=stop_ids[0],
+                choice=choice,
+            )
+        return cast("list[int]", found_T.tolist())
+
+    def _streamed(
+        self, prompt_1MD: Tensor, ids: Sequence[int], tokens: int, stop_ids: Sequence[int], choice: Choice
     ) -> Iterator[int]:
-        """Token ids of the greedy continuation of `[P ; ids]`, as they come; stop ids included."""
         import torch
 
         from hmt_qa.model import backbone
         from hmt_qa.model.streaming import stream_ids
 
         with torch.inference_mode():
-            ids_1T = torch.tensor([ids], device=self.machine.device)
-            embeds_1TD = self.model.prompt(prompt_1MD, ids_1T)
+            embeds_1TD = self.model.prompt(prompt_1MD, torch.tensor([ids], device=self.machine.device))
         return stream_ids(
             lambda streamer, stopping: backbone.generate(
                 self.model.backbone,
                 embeds_1TD,
-                max_new_tokens=max_new_tokens,
+                max_new_tokens=tokens,
                 stop_ids=stop_ids,
                 pad_id=stop_ids[0],
                 streamer=streamer,
                 stopping=[stopping],
+                choice=choice,
             )
         )
 

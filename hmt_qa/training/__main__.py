@@ -1,4 +1,4 @@
-"""Trains one stage: `python -m hmt_qa.training base|memory|answers --data DIR --work DIR --out DIR`, also by torchrun.
+"""Trains one stage, also by torchrun: `python -m hmt_qa.training base|memory|answers|asker --data DIR --out DIR ...`.
 
     torchrun --nproc-per-node 2 -m hmt_qa.training answers --init DIR --data DIR --work DIR --out DIR --minutes 15
 
@@ -53,7 +53,7 @@ def main(arguments: list[str] | None = None) -> None:
     if recipe.compiled and place.device.type == "cuda":
         compiled = compile_layers(stage.model, place.device)
         logger.info("layers_compiled=%s seconds=%.0f", compiled, monotonic() - begun)
-    trained = options.stage != "base" and getattr(recipe, "kind", MemoryKind.HMT) is not MemoryKind.NONE
+    trained = options.stage not in {"base", "asker"} and getattr(recipe, "kind", MemoryKind.HMT) is not MemoryKind.NONE
 
     def export() -> None:
         if place.first:
@@ -84,6 +84,8 @@ def _stage(recipe: recipes.Recipe, options: argparse.Namespace, place: Place, to
     where = {"data": options.data, "work": options.work, "tokenizer": tokenizer}
     sizes = {name: int(value) for name, _, value in (entry.partition("=") for entry in options.size)}
     if isinstance(recipe, recipes.Base):
+        if recipe.asking:
+            return BaseStage(begin(options.init, place.device), recipe, place, **where)
         shape = HMTConfig.from_pretrained(options.init)
         return BaseStage(_placed(fresh(shape, recipe.run.seed), place), recipe, place, **where)
     if isinstance(recipe, recipes.Memory):
@@ -111,7 +113,7 @@ def _recipe(options: argparse.Namespace) -> recipes.Recipe:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m hmt_qa.training", description=__doc__.partition("\n")[0])
-    parser.add_argument("stage", choices=["base", "memory", "answers"])
+    parser.add_argument("stage", choices=["base", "memory", "answers", "asker"])
     parser.add_argument(
         "--data", type=Path, required=True, help="folder with corpus/ and qa/, searched for *.jsonl.zst"
     )

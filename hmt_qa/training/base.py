@@ -22,6 +22,7 @@ from hmt_qa.model.config import HMTConfig
 from hmt_qa.model.hmt import HMTForCausalLM
 from hmt_qa.prompt import PromptFormat
 from hmt_qa.training import jsonl
+from hmt_qa.training.asking import asking_lines
 from hmt_qa.training.data import Ids, Places, TokenStore, cached, text_store, write_store
 from hmt_qa.training.losses import token_loss
 from hmt_qa.training.optim import optimizers
@@ -82,9 +83,13 @@ class BaseStage:
         self.extra: nn.Module | None = None
         self.optimizers: list[Optimizer] = optimizers(model, recipe.run.rates, memory=False)
         self._recipe, self._place = recipe, place
-        patterns = ["shard_*.jsonl.zst", *(["sec_filings*.jsonl.zst"] if recipe.filings else [])]
-        texts = [text_store(jsonl.find(data, pattern), work, tokenizer) for pattern in patterns]
-        self._windows = Windows([*texts, question_lines(data, work, tokenizer)], recipe.length, recipe.run.seed)
+        if recipe.asking:
+            stores = [asking_lines(data, work, tokenizer)]
+        else:
+            patterns = ["shard_*.jsonl.zst", *(["sec_filings*.jsonl.zst"] if recipe.filings else [])]
+            texts = [text_store(jsonl.find(data, pattern), work, tokenizer) for pattern in patterns]
+            stores = [*texts, question_lines(data, work, tokenizer)]
+        self._windows = Windows(stores, recipe.length, recipe.run.seed)
         held_out = text_store(jsonl.find(data, "valid.jsonl.zst"), work, tokenizer)
         self._held_out = Windows([held_out], recipe.length, 0)
 

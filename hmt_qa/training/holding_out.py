@@ -10,11 +10,10 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import json
 import logging
 import sys
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,29 +29,21 @@ def hold_out(data: Path, out: Path, share: float) -> dict[str, int]:
     contexts = [line for path in jsonl.find(data, "qa_contexts*.jsonl.zst") for line in jsonl.lines(path)]
     asked = [line for path in jsonl.find(data, "qa_train*.jsonl.zst") for line in jsonl.lines(path)]
     apart = {line["ctx_id"] for line in asked if is_apart(f"{line['source']}/{line['doc_id']}", share)}
-    _write(out / "qa" / "qa_contexts.jsonl.zst", (line for line in contexts if line["ctx_id"] not in apart))
-    _write(out / "qa" / "qa_train.jsonl.zst", (line for line in asked if line["ctx_id"] not in apart))
+    jsonl.write(out / "qa" / "qa_contexts.jsonl.zst", (line for line in contexts if line["ctx_id"] not in apart))
+    jsonl.write(out / "qa" / "qa_train.jsonl.zst", (line for line in asked if line["ctx_id"] not in apart))
     for name, chosen in (("contexts", contexts), ("qa", asked)):
         of_source: dict[str, list[Line]] = defaultdict(list)
         for line in chosen:
             if line["ctx_id"] in apart:
                 of_source[line["source"]].append(line)
         for source, rows in of_source.items():
-            _write(out / "dev" / source / f"{name}.jsonl.zst", rows)
+            jsonl.write(out / "dev" / source / f"{name}.jsonl.zst", rows)
     return {source: len(rows) for source, rows in of_source.items()}
 
 
 def is_apart(document: str, share: float) -> bool:
     """Whether the hash of a document's name falls into the share."""
     return int.from_bytes(hashlib.sha256(document.encode()).digest()[:4]) < share * 2**32
-
-
-def _write(path: Path, lines: Iterable[Line]) -> None:
-    import zstandard
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
-    path.write_bytes(zstandard.ZstdCompressor(level=10).compress(text.encode()))
 
 
 def main() -> None:

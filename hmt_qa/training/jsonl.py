@@ -1,10 +1,10 @@
-"""Reads zstd-compressed JSON Lines; knows nothing of models."""
+"""Reads and writes zstd-compressed JSON Lines; knows nothing of models."""
 
 from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -21,6 +21,15 @@ def lines(path: Path) -> Iterator[dict[str, Any]]:
         text = io.TextIOWrapper(zstandard.ZstdDecompressor(max_window_size=WINDOW).stream_reader(file), "utf-8")
         for line in text:
             yield cast("dict[str, Any]", json.loads(line))
+
+
+def write(path: Path, objects: Iterable[Mapping[str, Any]]) -> None:
+    """One object a line; folders are made."""
+    import zstandard
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in objects)
+    path.write_bytes(zstandard.ZstdCompressor(level=10).compress(text.encode()))
 
 
 def find(data: Path, *patterns: str) -> list[Path]:

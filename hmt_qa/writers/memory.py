@@ -26,9 +26,15 @@ class MemoryWriter:
 
     def write(self, request: Request) -> Generator[str]:
         """See `Writer`; the model's own mark for "not answered here" is `Unanswerable`."""
+        from hmt_qa.model.choosing import Choice
+
         ids = self._ids(request)
         tokens = self._engine.generate(
-            request.prompt_1MD, ids, max_new_tokens=ANSWER_TOKENS, stop_ids=self._format.ends
+            request.prompt_1MD,
+            ids,
+            max_new_tokens=ANSWER_TOKENS,
+            stop_ids=self._format.ends,
+            choice=Choice.of(self._engine.config, self._format.unanswerable),
         )
         yield from stream_text(self._until_end(tokens), self._engine.tokenizer)
 
