@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: install browser tesseract check test audit demo bench docs clean
+.PHONY: install browser tesseract check test audit screenshots demo bench docs clean
 
 install: $(STAMP)
 
@@ -35,6 +35,10 @@ test: check browser tesseract
 # Asks PyPI's advisory service, so it needs the network and is no part of the tests.
 audit: install
 	$(BIN)/pip-audit --skip-editable --progress-spinner off
+
+# The pictures of the README, from the real page.
+screenshots: install browser
+	$(BIN)/python scripts/screenshots.py
 
 demo: install
 	$(BIN)/hmt-qa demo

@@ -31,11 +31,13 @@ from hmt_ui.service.problems import INTERNAL_ERROR
 from hmt_ui.service.server import open_desk, serve
 from hmt_ui.service.visitor import Visitor
 from hmt_ui.service.warming import Warming
-from hmt_ui.web import views
+from hmt_ui.web import answer_views, views
 from hmt_ui.web.asking import NOTHING_TO_ASK, Turn, turns
-from hmt_ui.web.handlers import Handlers
 from hmt_ui.web.mounting import theme
 from hmt_ui.web.page import compose
+from hmt_ui.web.shelf import Shelf
+from hmt_ui.web.talk import Talk
+from hmt_ui.web.words import duration
 
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'&"
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
@@ -54,7 +56,7 @@ def desk(qa: DocumentQA, tmp_path: Path) -> Iterator[SimpleNamespace]:
     """Inbox and handlers over the shared library, with uploads of this test alone."""
     opened = open_desk(qa, uploads=tmp_path / "uploads", limits=Limits())
     yield SimpleNamespace(
-        desk=opened, inbox=opened.inbox, handlers=Handlers(opened), uploads=tmp_path / "uploads", qa=qa
+        desk=opened, inbox=opened.inbox, shelf=Shelf(opened), talk=Talk(opened), uploads=tmp_path / "uploads", qa=qa
     )
     opened.inbox.stop()
     for document in qa.documents():
@@ -172,7 +174,7 @@ def test_only_kept_copies_can_be_discarded(tmp_path: Path) -> None:
 
 def test_two_uploads_are_read_one_after_the_other(desk: SimpleNamespace, tmp_path: Path) -> None:
     files = [str(arriving(tmp_path, f"{name}.txt", f"The {name} is open.\n" * 20)) for name in ("mill", "ferry")]
-    emptied, notice = desk.handlers.upload(files, OWNER)
+    emptied, notice = desk.shelf.upload(files, "", OWNER)
     assert (emptied, notice) == (None, "")
     most = 0
     while desk.inbox.waiting:
@@ -180,13 +182,13 @@ def test_two_uploads_are_read_one_after_the_other(desk: SimpleNamespace, tmp_pat
         time.sleep(0.01)
     assert most == 1
     assert {Path(document.path).name for document in desk.qa.documents()} == {"mill.txt", "ferry.txt"}
-    _, notice = desk.handlers.upload([str(arriving(tmp_path, "mill.txt", "The mill is open.\n" * 20))], OWNER)
+    _, notice = desk.shelf.upload([str(arriving(tmp_path, "mill.txt", "The mill is open.\n" * 20))], "", OWNER)
     assert "mill.txt is in the library already" in notice
     assert not desk.inbox.waiting
 
 
 def test_an_unreadable_upload_leaves_a_reason_and_no_copy(desk: SimpleNamespace, tmp_path: Path) -> None:
-    desk.handlers.upload([str(arriving(tmp_path, "broken.pdf", "%PDF-1.7 no more than this"))], OWNER)
+    desk.shelf.upload([str(arriving(tmp_path, "broken.pdf", "%PDF-1.7 no more than this"))], "", OWNER)
     until(lambda: not desk.inbox.waiting)
     job = next(job for job in desk.qa.jobs() if job.path.endswith("broken.pdf"))
     assert job.state is JobState.FAILED
@@ -228,9 +230,9 @@ def test_hostile_words_are_escaped_wherever_they_stand() -> None:
         views.jobs([job, a_job(path=HOSTILE)], waiting=[Path(HOSTILE + "w")], failures={HOSTILE + "f": HOSTILE}),
         views.notice(HOSTILE),
         views.deletion([HOSTILE]),
-        views.question(Turn(question=HOSTILE, text=HOSTILE, answer=answer)),
-        views.question(Turn(question=HOSTILE, problem=HOSTILE)),
-        views.sources(answer),
+        answer_views.question(Turn(question=HOSTILE, text=HOSTILE, answer=answer)),
+        answer_views.question(Turn(question=HOSTILE, problem=HOSTILE)),
+        answer_views.sources(answer),
     ]
     for html in shown:
         assert "<script" not in html
@@ -258,12 +260,15 @@ def test_a_file_in_line_hides_what_became_of_it_before() -> None:
 )
 def test_a_citation_names_its_page_and_what_is_printed_there(label: str, shown: str) -> None:
     (citation,) = an_answer().citations
-    assert views.page(replace(citation, page_label=label)) == shown
+    assert answer_views.page(replace(citation, page_label=label)) == shown
 
 
 def test_timings_and_durations_are_readable() -> None:
-    assert views.timings(an_answer().timings_ms) == "resume 3.2 ms · recall 12 ms · first token 410 ms · total 1.2 s"
-    assert [views.duration(seconds) for seconds in (0.2, 59, 61, 7_300)] == [
+    assert (
+        answer_views.timings(an_answer().timings_ms)
+        == "resume 3.2 ms · recall 12 ms · first token 410 ms · total 1.2 s"
+    )
+    assert [duration(seconds) for seconds in (0.2, 59, 61, 7_300)] == [
         "under 1 s",
         "59 s",
         "1 min 1 s",
@@ -323,17 +328,17 @@ def test_problems_are_one_line_and_surprises_are_not_told(
 
 def test_an_answer_grows_and_ends_with_its_sources(desk: SimpleNamespace, tmp_path: Path) -> None:
     assert shown(desk, desk.qa.stream("Where?"))[-1].problem == NOTHING_TO_ASK
-    desk.handlers.upload([str(arriving(tmp_path, "lamp.txt", "The lamp is kept by Odile.\n" * 4))], OWNER)
+    desk.shelf.upload([str(arriving(tmp_path, "lamp.txt", "The lamp is kept by Odile.\n" * 4))], "", OWNER)
     until(lambda: not desk.inbox.waiting)
 
     async def asked() -> list[Any]:
-        return [one async for one in desk.handlers.ask("Who keeps the lamp?", [], Mode.EVIDENCE.value, 2.0, OWNER)]
+        return [one async for one in desk.talk.ask("Who keeps the lamp?", [], "", "", Mode.EVIDENCE.value, 2.0, OWNER)]
 
     with asyncio.Runner() as runner:
         updates = runner.run(asked())
     first, last = updates[0], updates[-1]
-    assert (first[2].interactive, first[3].interactive) == (False, True)
-    assert (last[2].interactive, last[3].interactive) == (True, False)
+    assert (first[3].interactive, first[4].interactive) == (False, True)
+    assert (last[3].interactive, last[4].interactive) == (True, False)
     assert "lamp is kept by Odile" in updates[-2][1]
     assert "total" in updates[-2][1]
 
@@ -342,28 +347,28 @@ def test_an_answer_grows_and_ends_with_its_sources(desk: SimpleNamespace, tmp_pa
 
 
 def test_deletion_names_the_titles_first_and_then_takes_the_copy_too(desk: SimpleNamespace, tmp_path: Path) -> None:
-    desk.handlers.upload([str(arriving(tmp_path, "gone.txt", "The ferry leaves at noon.\n"))], OWNER)
+    desk.shelf.upload([str(arriving(tmp_path, "gone.txt", "The ferry leaves at noon.\n"))], "", OWNER)
     until(lambda: not desk.inbox.waiting)
     (document,) = desk.qa.documents()
-    confirmation, words, _ = desk.handlers.question_delete([document.id], OWNER)
+    confirmation, words, _ = desk.shelf.question_delete([document.id], OWNER)
     assert confirmation.visible
     assert document.title in words
-    _, chosen, notice = desk.handlers.delete([document.id], OWNER)
+    _, chosen, notice = desk.shelf.delete([document.id], OWNER)
     assert chosen == []
     assert "Deleted" in notice
     assert list(placed(desk.uploads)) == []
-    assert not desk.handlers.question_delete([document.id], OWNER)[0].visible
-    assert "hmt-bad" in desk.handlers.delete([document.id], OWNER)[2]
+    assert not desk.shelf.question_delete([document.id], OWNER)[0].visible
+    assert "hmt-bad" in desk.shelf.delete([document.id], OWNER)[2]
 
 
 def test_a_poll_sends_only_what_changed_and_keeps_the_choice(desk: SimpleNamespace, tmp_path: Path) -> None:
-    desk.handlers.upload([str(arriving(tmp_path, "kept.txt", "The gate is red.\n"))], OWNER)
+    desk.shelf.upload([str(arriving(tmp_path, "kept.txt", "The gate is red.\n"))], "", OWNER)
     until(lambda: not desk.inbox.waiting)
     (document,) = desk.qa.documents()
-    *_, choice, _, _, seen = desk.handlers.refresh("", [document.id, "gone"], OWNER)
+    *_, choice, _, _, _, _, seen = desk.shelf.refresh("", [document.id, "gone"], "", OWNER)
     assert choice.value == [document.id]
     assert choice.choices[0][0].splitlines()[1].startswith("1 page · ")
-    again = desk.handlers.refresh(seen, [document.id], OWNER)
+    again = desk.shelf.refresh(seen, [document.id], "", OWNER)
     assert all(update == {"__type__": "update"} for update in again)
 
 

@@ -84,8 +84,12 @@ class Inbox:
 
     def go_on(self, job: Job) -> None:
         """Put the file of an interrupted, cancelled or failed job in line again; raises `TooManyWaiting`."""
+        self.again(Waiting(Path(job.path), job.collection))
+
+    def again(self, file: Waiting) -> None:
+        """Put a kept file in line once more; raises `TooManyWaiting`."""
         self._refuse_if_full()
-        self._put(Waiting(Path(job.path), job.collection))
+        self._put(file)
 
     def take_up(self) -> int:
         """Put in line what an earlier server was stopped before or amid; returns how many."""

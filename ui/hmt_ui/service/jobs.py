@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter
 from fastapi import Path as InPath
 
-from hmt_qa.errors import JobEnded
+from hmt_qa.errors import JobEnded, UnknownJob
 from hmt_qa.types import JobState
 from hmt_ui.placing import shown_name
 from hmt_ui.service import schemas
@@ -34,6 +34,16 @@ def jobs(mine: Mine, visitor: TheVisitor, desk: TheDesk) -> schemas.Jobs:
             for file, why in given_up.items()
         },
     )
+
+
+@router.post("/retry", summary="Try a file again", status_code=202, responses=documented(404, 429))
+def retry(visitor: TheVisitor, desk: TheDesk, body: schemas.File) -> schemas.Uploaded:
+    """Put a file in line again that was given up without a job, for no fault of its own (`failures`)."""
+    for file in desk.inbox.failures:
+        if visitor.owns(file.collection) and shown_name(str(file.path), desk.inbox.uploads) == body.file:
+            desk.inbox.again(file)
+            return schemas.Uploaded(file=body.file, collection=visitor.seen(file.collection), known=False)
+    raise UnknownJob(f"No file {body.file!r} was given up.", subject=body.file, remedy="GET /api/v1/jobs lists them.")
 
 
 @router.get("/{job}", summary="Show an ingestion", responses=documented(404))

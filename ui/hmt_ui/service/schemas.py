@@ -58,6 +58,12 @@ class Title(BaseModel):
     title: str = Field(min_length=1, max_length=300, examples=["Annual report 2023"])
 
 
+class File(BaseModel):
+    """A file as lists name it."""
+
+    file: str = Field(min_length=1, max_length=300, examples=["5be1f0c2a7d49e83/report.pdf"])
+
+
 class Uploaded(BaseModel):
     """A file was taken; it is being read, or known already."""
 

@@ -7,11 +7,14 @@ from pathlib import Path
 
 import gradio as gr
 from fastapi import FastAPI
+from fastapi.responses import FileResponse
 
 from hmt_ui.service.desk import Desk
 from hmt_ui.web.page import compose
 
 _STYLE = Path(__file__).with_name("style.css")
+_SCRIPT = Path(__file__).with_name("page.js")
+_HEAD = '<script src="page.js" defer></script>'
 _FONTS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif")
 _COLOURS = {  # where the base theme's contrast is below 4.5 to 1
     "body_text_color_subdued": "*neutral_600",
@@ -42,6 +45,7 @@ _MONOSPACE = ("ui-monospace", "Consolas", "monospace")
 def mount(app: FastAPI, desk: Desk, *, home: Path) -> gr.Blocks:
     """Have `app` answer with the page whatever it does not answer itself; nothing in `home` is served as a file."""
     page = compose(desk)
+    app.add_api_route("/page.js", _script, include_in_schema=False)
     gr.mount_gradio_app(
         app,
         page,
@@ -59,8 +63,13 @@ def mount(app: FastAPI, desk: Desk, *, home: Path) -> gr.Blocks:
         mcp_server=False,
         theme=theme(),
         css_paths=[_STYLE],
+        head=_HEAD,
     )
     return page
+
+
+def _script() -> FileResponse:
+    return FileResponse(_SCRIPT, media_type="text/javascript", headers={"Cache-Control": "no-cache"})
 
 
 def theme() -> gr.Theme:
