@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -19,9 +20,9 @@ from hypothesis import strategies as st
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 
-from hmt_qa import DocumentQA
+from hmt_qa import DocumentQA, types
 from hmt_qa.errors import EmptyQuestion, HmtQaError
-from hmt_qa.types import Answer, Citation, Job, JobState, Mode, Timings
+from hmt_qa.types import Answer, Citation, Job, JobState, Mode, PageWeight, Timings
 from hmt_ui.binding import LOOPBACK_NAMES
 from hmt_ui.placing import NAME_BYTES, discard, place, placed, safe_name, shown_name
 from hmt_ui.service.guard import Guard
@@ -225,6 +226,7 @@ def test_what_a_stopped_server_left_is_taken_up(qa: DocumentQA, desk: SimpleName
 
 def test_hostile_words_are_escaped_wherever_they_stand() -> None:
     answer = an_answer()
+    kept = types.Turn(number=1, question=HOSTILE, answer=answer, asked_at=NOW)
     job = a_job(path=f"/x/{HOSTILE}", state=JobState.FAILED, error=HOSTILE)
     shown = [
         views.jobs([job, a_job(path=HOSTILE)], waiting=[Path(HOSTILE + "w")], failures={HOSTILE + "f": HOSTILE}),
@@ -232,7 +234,10 @@ def test_hostile_words_are_escaped_wherever_they_stand() -> None:
         views.deletion([HOSTILE]),
         answer_views.question(Turn(question=HOSTILE, text=HOSTILE, answer=answer)),
         answer_views.question(Turn(question=HOSTILE, problem=HOSTILE)),
-        answer_views.sources(answer),
+        answer_views.sources(answer, {"d": [PageWeight(document=HOSTILE, page=1, page_label=HOSTILE, weight=1.0)]}),
+        answer_views.earlier([kept]),
+        views.header(HOSTILE),
+        views.library([], collection=HOSTILE),
     ]
     for html in shown:
         assert "<script" not in html
@@ -261,6 +266,44 @@ def test_a_file_in_line_hides_what_became_of_it_before() -> None:
 def test_a_citation_names_its_page_and_what_is_printed_there(label: str, shown: str) -> None:
     (citation,) = an_answer().citations
     assert answer_views.page(replace(citation, page_label=label)) == shown
+
+
+def test_a_strip_is_as_high_as_the_question_looked_and_one_cell_is_reached_by_tab() -> None:
+    pages = [
+        PageWeight(document="d", page=page, page_label="", weight=weight)
+        for page, weight in enumerate([0.64, 0.32, 0.04], 1)
+    ]
+    shown = answer_views.strip("Report", pages)
+    assert re.findall(r"--heat:([\d.]+)", shown) == ["1.00", "0.71", "0.25"]
+    assert re.findall(r'aria-label="(page [^"]+)"', shown) == ["page 1, 64.0%", "page 2, 32.0%", "page 3, 4.0%"]
+    assert re.findall(r'tabindex="(-?\d)"', shown) == ["0", "-1", "-1"]
+
+
+def test_in_a_very_long_document_neighbours_share_a_cell() -> None:
+    pages = [PageWeight(document="d", page=page, page_label="", weight=page / 1e7) for page in range(1, 3_001)]
+    shown = answer_views.strip("Report", pages)
+    assert shown.count("<button") == 1_000
+    assert 'aria-label="page 3,000 of 2,998-3,000' in shown
+
+
+@pytest.mark.parametrize(
+    ("changes", "button"),
+    [
+        ({}, "api/v1/jobs/1/cancel"),
+        ({"cancel_requested": True}, ""),
+        ({"state": JobState.CANCELLED}, "api/v1/jobs/1/resume"),
+        ({"state": JobState.INTERRUPTED}, "api/v1/jobs/1/resume"),
+        ({"state": JobState.DONE}, ""),
+        ({"state": JobState.FAILED}, ""),
+    ],
+)
+def test_a_job_has_the_button_for_what_can_be_done_with_it(changes: dict[str, Any], button: str) -> None:
+    assert re.findall(r'data-post="([^"]+)"', views.jobs([a_job(**changes)])) == ([button] if button else [])
+
+
+def test_a_file_given_up_for_no_fault_of_its_own_can_be_tried_again() -> None:
+    shown = views.jobs([], failures={"/home/uploads/ab/report.pdf": "Internal error"})
+    assert 'data-post="api/v1/jobs/retry" data-file="ab/report.pdf"' in shown
 
 
 def test_timings_and_durations_are_readable() -> None:
@@ -359,6 +402,49 @@ def test_deletion_names_the_titles_first_and_then_takes_the_copy_too(desk: Simpl
     assert list(placed(desk.uploads)) == []
     assert not desk.shelf.question_delete([document.id], OWNER)[0].visible
     assert "hmt-bad" in desk.shelf.delete([document.id], OWNER)[2]
+
+
+def test_a_title_is_given_to_one_document_and_is_never_empty(desk: SimpleNamespace, tmp_path: Path) -> None:
+    files = [str(arriving(tmp_path, name, f"The {name} is red.\n")) for name in ("gate.txt", "door.txt")]
+    desk.shelf.upload(files, "doors", OWNER)
+    until(lambda: not desk.inbox.waiting)
+    documents = desk.qa.documents(collection="doors")
+    both = [document.id for document in documents]
+    assert len(both) == 2
+    assert "Choose one" in desk.shelf.question_rename(both, OWNER)[2]
+    form, title, _ = desk.shelf.question_rename(both[:1], OWNER)
+    assert (form.visible, title) == (True, documents[0].title)
+    assert "hmt-bad" in desk.shelf.rename(both[:1], "  ", OWNER)[1]
+    desk.shelf.rename(both[:1], " Red ", OWNER)
+    assert desk.qa.document(both[0]).title == "Red"
+    assert "hmt-bad" in desk.shelf.upload([str(arriving(tmp_path, "a.txt", "x"))], "a/b", OWNER)[1]
+
+
+def test_a_conversation_goes_on_until_something_else_is_asked(desk: SimpleNamespace, tmp_path: Path) -> None:
+    desk.shelf.upload([str(arriving(tmp_path, "lamp.txt", "The lamp is kept by Odile.\n" * 4))], "", OWNER)
+    until(lambda: not desk.inbox.waiting)
+    (document,) = desk.qa.documents()
+    before = {one.id for one in desk.qa.conversations()}
+
+    async def asked(question: str, chosen: list[str], kept: str) -> list[Any]:
+        asking = desk.talk.ask(question, chosen, "", kept, Mode.EVIDENCE.value, 2.0, OWNER)
+        return [one async for one in asking]
+
+    with asyncio.Runner() as runner:
+        first = runner.run(asked("Who keeps the lamp?", [], ""))[-1][5]
+        assert runner.run(asked("And who lights it?", [], first))[-1][5] == first
+        other = runner.run(asked("Who?", [document.id], first))[-1][5]
+        assert other != first
+        assert [turn.number for turn in desk.qa.turns(first)] == [1, 2]
+        runner.run(asked(" ", [], ""))
+        assert {one.id for one in desk.qa.conversations()} == {first, other} | before, "an empty question left one"
+        answer, sources, earlier, kept = runner.run(desk.talk.take_up(first, OWNER))
+    assert "And who lights it?" in answer
+    assert "hmt-strip" in sources
+    assert "Who keeps the lamp?" in earlier
+    assert kept == first
+    desk.talk.forget(first, OWNER)
+    assert {one.id for one in desk.qa.conversations()} == {other} | before
 
 
 def test_a_poll_sends_only_what_changed_and_keeps_the_choice(desk: SimpleNamespace, tmp_path: Path) -> None:
