@@ -145,12 +145,3 @@ def test_deleting_asks_first_and_takes_the_uploaded_copy_too(visit: web.Visit, h
     visit.page.locator("#notice", has_text="Deleted").wait_for()
     visit.page.locator("#documents label", has_text="gone").wait_for(state="detached")
     assert not list((home / "uploads").glob("*/gone.txt"))
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1280, 390])
-def test_the_page_fits_its_window(chromium: web.Browser, address: str, scheme: str, width: int) -> None:
-    with web.visit(chromium, address, viewport={"width": width, "height": 800}, color_scheme=scheme) as seen:
-        assert seen.page.evaluate("document.documentElement.scrollWidth") <= width
-        assert seen.page.evaluate("document.body.classList.contains('dark')") == (scheme == "dark")
-        assert seen.foreign == []

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import httpx
 import pytest
 
+from hmt_qa.engine import LocalEngine
 from hmt_qa.errors import AddressRefused, UserUnsuited
 from hmt_qa.types import KeyKind
 from hmt_ui import passwords
 from hmt_ui.binding import require_safe
 from hmt_ui.service.throttle import WRONG
-from tests.hmt_ui.service.conftest import PASSWORD, Service, upload
+from tests.hmt_ui.service.conftest import PASSWORD, Service, service, upload
 
 
 def log_in(client: httpx.Client, name: str, password: str = PASSWORD) -> httpx.Response:
@@ -119,13 +121,14 @@ def test_a_collection_of_somebody_else_cannot_be_named(guarded: Service) -> None
             assert answer.status_code == 422, name
 
 
-def test_guessed_passwords_are_slowed_down(guarded: Service) -> None:
-    with guarded.client() as client:
-        wrong = [log_in(client, "nobody", f"guess number {number}").status_code for number in range(WRONG + 1)]
-        assert wrong == [401] * WRONG + [429]
-        assert log_in(client, "alice").status_code == 429  # the same address
-    with guarded.client(guarded.token("alice")) as client:
-        assert client.get("/api/v1/documents").status_code == 200
+def test_guessed_passwords_are_slowed_down(engine: LocalEngine, tmp_path: Path) -> None:
+    with service(engine, tmp_path, "alice") as guessed:
+        with guessed.client() as client:
+            wrong = [log_in(client, "nobody", f"guess number {number}").status_code for number in range(WRONG + 1)]
+            assert wrong == [401] * WRONG + [429]
+            assert log_in(client, "alice").status_code == 429  # the same address
+        with guessed.client(guessed.token("alice")) as client:
+            assert client.get("/api/v1/documents").status_code == 200
 
 
 def test_conversations_are_their_owners(guarded: Service) -> None:

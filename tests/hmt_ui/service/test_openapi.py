@@ -14,7 +14,7 @@ from schemathesis.specs.openapi.checks import (
 
 from tests.hmt_ui.service.conftest import Service
 
-EXAMPLES = 10  # an operation
+EXAMPLES = 6  # an operation
 CHECKS = [not_a_server_error, content_type_conformance, response_schema_conformance, status_code_conformance]
 
 

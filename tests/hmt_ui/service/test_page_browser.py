@@ -180,6 +180,7 @@ def test_nothing_bars_the_way_for_anybody(chromium: web.Browser, hostile: Servic
     with web.visit(chromium, hostile.address, viewport={"width": width, "height": 800}, color_scheme=scheme) as seen:
         answered(seen, "When does the ferry leave?")
         assert seen.page.evaluate("document.documentElement.scrollWidth") <= width
+        assert seen.page.evaluate("document.body.classList.contains('dark')") == (scheme == "dark")
         assert barred(seen.page) == []
         seen.page.locator("#sources .hmt-chip").first.click()
         seen.page.locator(".hmt-viewer[open]").wait_for()
@@ -194,7 +195,7 @@ def barred(page: web.Page) -> list[str]:
     ]
 
 
-def test_a_user_logs_in_sees_own_things_and_logs_out(chromium: web.Browser, guarded: Service) -> None:
+def test_a_user_logs_in_asks_own_documents_and_logs_out(chromium: web.Browser, guarded: Service) -> None:
     page = chromium.new_context().new_page()
     page.set_default_timeout(web.PATIENCE_SECONDS * 1000)
     page.goto(guarded.address)
@@ -203,6 +204,9 @@ def test_a_user_logs_in_sees_own_things_and_logs_out(chromium: web.Browser, guar
     page.fill("#password", PASSWORD)
     page.click("button")
     page.locator("#documents label", has_text="Alice's plan").wait_for()
+    answered(web.Visit(page=page, address=guarded.address), "When does the vault open?")
+    assert "vault opens at four" in page.locator("#sources blockquote").first.inner_text()
+    assert [talk.title for talk in guarded.qa.owned_by("alice").conversations()] == ["When does the vault open?"]
     page.locator("button", has_text="Log out").click()
     page.locator("#password").wait_for()
     page.context.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -13,6 +14,7 @@ from PIL import Image
 
 from hmt_qa.engine import LocalEngine
 from hmt_ui.service.limits import Limits
+from hmt_ui.service.problems import INTERNAL_ERROR
 from tests.hmt_ui.papers import pdf
 from tests.hmt_ui.service.conftest import MILL, Service, service, upload
 
@@ -145,6 +147,26 @@ def test_a_cancelled_ingestion_goes_on_where_it_was(client: httpx.Client) -> Non
     assert (done["state"], done["fraction"]) == ("done", 1.0)
     assert client.post(f"/api/v1/jobs/{job['id']}/resume").status_code == 409
     client.delete(f"/api/v1/documents/{done['document']}")
+
+
+def test_a_file_given_up_for_no_fault_of_its_own_is_tried_again(
+    engine: LocalEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> Iterator[None]:
+        raise RuntimeError("secret detail")
+
+    with service(engine, tmp_path) as one, one.client() as client:
+        with monkeypatch.context() as broken:
+            broken.setattr(one.qa, "ingest", fail)
+            file = client.post("/api/v1/documents", files={"file": ("lamp.txt", b"The lamp is green.")}).json()["file"]
+            while not (said := client.get("/api/v1/jobs").json())["failures"]:
+                pass
+        assert said["failures"] == {file: INTERNAL_ERROR}
+        assert client.post("/api/v1/jobs/retry", json={"file": "another"}).status_code == 404
+        assert client.post("/api/v1/jobs/retry", json={"file": file}).status_code == 202
+        while not client.get("/api/v1/documents").json()["documents"]:
+            pass
+        assert client.get("/api/v1/jobs").json()["failures"] == {}
 
 
 @pytest.mark.parametrize(

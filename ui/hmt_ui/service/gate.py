@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from http.cookies import CookieError, SimpleCookie
 
+from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
 from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -22,7 +23,7 @@ PUBLIC = frozenset({LOGIN, "/api/v1/health"})
 class Gate:
     """Lets known visitors in, and sends browsers to the login page. Once there are users, everyone logs in.
 
-    `closed` keeps it so when the last user is removed while the server runs.
+    It stays so when the last user is removed while the server runs.
     """
 
     def __init__(self, app: ASGIApp, *, users: Users) -> None:
@@ -35,8 +36,7 @@ class Gate:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        self._closed = self._closed or self._users.exist()
-        visitor = self._visitor(Headers(scope=scope)) if self._closed else Visitor()
+        visitor = await run_in_threadpool(self._visitor, Headers(scope=scope))
         if visitor is None and scope["path"] not in PUBLIC:
             await _turn_away(scope, receive, send)
             return
@@ -45,6 +45,9 @@ class Gate:
         await self._app(scope, receive, send)
 
     def _visitor(self, headers: Headers) -> Visitor | None:
+        self._closed = self._closed or self._users.exist()
+        if not self._closed:
+            return Visitor()
         kind, _, secret = headers.get("authorization", "").partition(" ")
         if kind.lower() == "bearer":
             return _named(self._users.holder(secret.strip(), KeyKind.TOKEN))
