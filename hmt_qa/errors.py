@@ -51,6 +51,7 @@ HmtQaError
     ├── NotYours                what only the one who runs the library may do
     ├── TooManyLogins           too many wrong passwords in a short time
     ├── TooManyWaiting          as many wait as may
+    ├── HungUp                  whoever asked does not wait for the answer any more
     └── TooLarge                a file or a question above its quota
 """
 
@@ -272,6 +273,10 @@ class TooManyLogins(ServiceProblem):
 
 class TooManyWaiting(ServiceProblem):
     """As many questions or files wait as may."""
+
+
+class HungUp(ServiceProblem):
+    """Whoever asked does not wait for the answer any more."""
 
 
 class TooLarge(ServiceProblem):

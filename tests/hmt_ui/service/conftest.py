@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,7 +61,7 @@ class Parrot:
 
     name = "parrot"
 
-    def __init__(self, *pieces: str) -> None:
+    def __init__(self, pieces: Iterable[str]) -> None:
         self._pieces = pieces
 
     def write(self, request: Request) -> Generator[str]:
@@ -87,10 +87,10 @@ class Service:
 
 @contextmanager
 def service(
-    engine: LocalEngine, home: Path, *users: str, limits: Limits = USUAL, says: Sequence[str] = SAYS
+    engine: LocalEngine, home: Path, *users: str, limits: Limits = USUAL, says: Iterable[str] = SAYS
 ) -> Iterator[Service]:
     library = SqlLibrary.open(home)
-    qa = DocumentQA(library=library, engine=engine, ingestor=FileIngestor(), reader=Parrot(*says))
+    qa = DocumentQA(library=library, engine=engine, ingestor=FileIngestor(), reader=Parrot(says))
     for user in users:
         qa.library.users.add(user, password_hash=hashed(PASSWORD))
     with qa, running(qa, host="127.0.0.1", port=0, uploads=home / "uploads", limits=limits) as address:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -234,6 +235,27 @@ def test_two_hundred_questions_at_once_wait_in_line_and_are_answered(live: Servi
     assert all(one[-1][0] == "answer" for one in told)
     most = max(data["before"] for one in told for kind, data in one if kind == "queued")  # type: ignore[type-var]
     assert most > 100  # type: ignore[operator]
+
+
+def test_whoever_hangs_up_frees_the_model(engine: LocalEngine, tmp_path: Path) -> None:
+    asked = {"question": "Who keeps the mill?"}
+    with service(engine, tmp_path, says=Endless()) as one, one.client() as client:
+        upload(client, "mill.txt", MILL)
+        with pytest.raises(httpx.TimeoutException), one.client() as hasty:
+            hasty.post("/api/v1/ask", json=asked, timeout=0.5)
+        assert client.post("/api/v1/search", json=asked, timeout=30).status_code == 200
+        with one.client() as hasty, hasty.stream("POST", "/api/v1/ask/stream", json=asked) as begun:
+            assert next(begun.iter_text())
+        assert client.post("/api/v1/search", json=asked, timeout=30).status_code == 200
+
+
+class Endless:
+    """Pieces of an answer that goes on for ever, at a pace that leaves others some air."""
+
+    def __iter__(self) -> Iterator[str]:
+        while True:
+            time.sleep(0.005)
+            yield "word "
 
 
 def test_beyond_the_line_a_question_is_told_to_come_back(engine: LocalEngine, tmp_path: Path) -> None:

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TypeVar
 
 from hmt_qa import awaiting
+from hmt_qa.errors import HungUp
 from hmt_qa.types import Answer
 from hmt_ui.service.desk import Desk
 
 T = TypeVar("T")
+
+
+Gone = Callable[[], Awaitable[bool]]
+"""Whether whoever asked has hung up."""
+
+
+async def _never() -> bool:
+    return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +51,14 @@ async def answering(desk: Desk, stream: Iterator[str | Answer]) -> AsyncGenerato
         raise
 
 
-async def answer(desk: Desk, stream: Iterator[str | Answer]) -> Answer:
-    """The whole answer."""
+async def answer(desk: Desk, stream: Iterator[str | Answer], *, gone: Gone = _never) -> Answer:
+    """The whole answer; raises `HungUp` as soon as nobody waits for it any more, and the model stops."""
     async with aclosing(answering(desk, stream)) as pieces:
         async for piece in pieces:
             if isinstance(piece, Answer):
                 return piece
+            if await gone():
+                raise HungUp("Nobody waits for the answer any more.")
     raise AssertionError("a stream ends with an Answer")
 
 

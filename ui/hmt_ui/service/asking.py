@@ -6,7 +6,7 @@ import json
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 from fastapi.encoders import jsonable_encoder
 from fastapi.responses import StreamingResponse
 from fastapi.sse import format_sse_event
@@ -30,9 +30,9 @@ _EVENTS: dict[int | str, dict[str, Any]] = {
 
 
 @router.post("/ask", summary="Ask", responses=_PROBLEMS)
-async def ask(mine: Mine, desk: TheDesk, body: schemas.Question) -> schemas.Answer:
+async def ask(mine: Mine, desk: TheDesk, body: schemas.Question, request: Request) -> schemas.Answer:
     """The whole answer with its citations."""
-    return schemas.Answer.of(await answer(desk, _stream(mine, desk, body)))
+    return schemas.Answer.of(await answer(desk, _stream(mine, desk, body), gone=request.is_disconnected))
 
 
 @router.post(

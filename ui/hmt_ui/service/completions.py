@@ -12,7 +12,7 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from typing import Any, Literal
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -85,12 +85,16 @@ def model(mine: Mine, model: str) -> JSONResponse:
 
 
 @router.post("/chat/completions", summary="Answer a chat's last question", response_model=None)
-async def completions(mine: Mine, desk: TheDesk, body: Completion) -> JSONResponse | StreamingResponse:
+async def completions(
+    mine: Mine, desk: TheDesk, body: Completion, request: Request
+) -> JSONResponse | StreamingResponse:
     """The answer, whole or as chunks."""
     stream = _stream(mine, desk, body)
     head = {"id": f"chatcmpl-{secrets.token_hex(12)}", "created": int(time.time()), "model": body.model}
     if not body.stream:
-        return JSONResponse(head | _whole(await answer(desk, stream), desk, body.question))
+        return JSONResponse(
+            head | _whole(await answer(desk, stream, gone=request.is_disconnected), desk, body.question)
+        )
     pieces = answering(desk, stream)
     chunks = _chunks(head | {"object": "chat.completion.chunk"}, await anext(pieces), pieces)
     return StreamingResponse(chunks, media_type="text/event-stream", headers={"Cache-Control": "no-store"})

@@ -38,6 +38,7 @@ _STATUSES: dict[type[HmtQaError], HTTPStatus] = {
     errors.NotLoggedIn: HTTPStatus.UNAUTHORIZED,
     errors.NotYours: HTTPStatus.FORBIDDEN,
     errors.TooManyLogins: HTTPStatus.TOO_MANY_REQUESTS,
+    errors.HungUp: HTTPStatus.REQUEST_TIMEOUT,
     errors.UnknownModel: HTTPStatus.NOT_FOUND,
     errors.NoPicture: HTTPStatus.NOT_FOUND,
     errors.ConversationMoved: HTTPStatus.CONFLICT,
