@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, given, settings
@@ -12,21 +14,31 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from tests.hmt_ui.service.conftest import Service
+from hmt_qa.engine import LocalEngine
+from tests.hmt_ui.service.conftest import MILL, Service, service, upload
 
 EXAMPLES = 6  # an operation
 CHECKS = [not_a_server_error, content_type_conformance, response_schema_conformance, status_code_conformance]
 
 
 @pytest.fixture(scope="module")
-def document(live: Service) -> dict[str, object]:
-    with live.client() as client:
+def fuzzed(engine: LocalEngine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A server of this module's own: what is sent to it is nonsense."""
+    with service(engine, tmp_path_factory.mktemp("fuzzed")) as running_one:
+        with running_one.client() as client:
+            upload(client, "mill.txt", MILL)
+        yield running_one
+
+
+@pytest.fixture(scope="module")
+def document(fuzzed: Service) -> dict[str, object]:
+    with fuzzed.client() as client:
         return dict(client.get("/api/v1/openapi.json").json())
 
 
-def test_what_the_document_allows_is_answered_as_it_says(live: Service, document: dict[str, object]) -> None:
+def test_what_the_document_allows_is_answered_as_it_says(fuzzed: Service, document: dict[str, object]) -> None:
     schema = schemathesis.openapi.from_dict(document)
-    schema.config.update(base_url=live.address.rstrip("/"))
+    schema.config.update(base_url=fuzzed.address.rstrip("/"))
     for found in schema.get_all_operations():
         as_documented(found.ok())
 
