@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: install browser tesseract check test audit screenshots demo bench docs clean
+.PHONY: install browser tesseract postgresql check test audit screenshots demo bench docs clean
 
 install: $(STAMP)
 
@@ -23,13 +23,18 @@ browser:
 tesseract:
 	@ls /usr/share/tesseract-ocr/*/tessdata/eng.traineddata >/dev/null 2>&1 || bash scripts/install-tesseract
 
+# The tests of libraries on PostgreSQL start a server of their own from Debian's programs; where they are missing and may
+# not be installed those tests are skipped.
+postgresql:
+	@command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || bash scripts/install-postgresql
+
 check: install
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test: check browser tesseract
+test: check browser tesseract postgresql
 	$(BIN)/pytest
 
 # Asks PyPI's advisory service, so it needs the network and is no part of the tests.
@@ -48,6 +53,7 @@ bench: install
 	$(BIN)/python benchmarks/recall.py
 	$(BIN)/python benchmarks/parsing.py
 	$(BIN)/python benchmarks/unchanged.py
+	$(BIN)/python benchmarks/together.py
 	$(BIN)/python benchmarks/memory_use.py
 
 docs: install

@@ -119,7 +119,8 @@ def add(connection: sqlite3.Connection, plan: Plan, document: int, pieces: list[
     )
     identity = hashlib.sha256(f"default\0{path}".encode()).hexdigest()[:12]
     values = (identity, "default", path, f"Made {document}", False, memory, float(document))
-    connection.execute("INSERT INTO documents VALUES (?, ?, ?, ?, ?, ?, ?)", values)
+    columns = "id, collection, path, title, renamed, memory_id, added_at"
+    connection.execute(f"INSERT INTO documents({columns}) VALUES (?, ?, ?, ?, ?, ?, ?)", values)
 
 
 def segment_rows(pieces: list[str], starts: list[int], ends: list[int]) -> Iterator[SegmentRow]:

@@ -1,30 +1,32 @@
-"""From ranked places to an answer with citations: have it written from the evidence, point at the words used."""
+"""From places found to an answer with citations: have it written from the evidence, point at the words used."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from time import perf_counter
 
-from hmt_qa.citing import Span, locate, page_at
+from hmt_qa.citing import Span, claims, locate, page_at
 from hmt_qa.errors import TextNotKept
+from hmt_qa.evidence import Evidence, choose
 from hmt_qa.following import together
 from hmt_qa.ports import Askable
-from hmt_qa.retrieval import Found, RankedPlace
-from hmt_qa.types import Answer, Citation, Mode, StoredSegment, Timings, Turn
+from hmt_qa.retrieval import Found
+from hmt_qa.types import Answer, Citation, Mode, Place, StoredSegment, Timings, Turn
 from hmt_qa.writers.contract import Passage, Request, Unanswerable, Writer
 
 NO_ANSWER = "The passages found do not answer this."
 SAYS_IT = 0.5  # share of the answer's words a sentence must hold to be where the answer was taken from
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """A recalled segment with its rank's figures."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """How many of the places found are read, which documents the question spans, what must not be read."""
 
-    place: RankedPlace
-    segment: StoredSegment
+    top: int
+    spanned: Sequence[str] = ()
+    without: Sequence[Place] = ()
 
 
 class Answerer:
@@ -40,6 +42,7 @@ class Answerer:
         question_ids: Sequence[int],
         found: Found,
         *,
+        choice: Choice,
         mode: Mode,
         begun: float,
         earlier: Turn | None = None,
@@ -48,53 +51,48 @@ class Answerer:
 
         `earlier` is the turn that a follow-up goes with.
         """
-        evidence = self._evidence(found.places)
+        evidence = self._evidence(found, choice)
         request = Request(
             question=question,
             question_ids=question_ids,
-            passages=[self._passage(item.segment) for item in self._readable(evidence)]
-            if mode is Mode.EVIDENCE
-            else [],
+            passages=self._passages(evidence) if mode is Mode.EVIDENCE else [],
             prompt_1MD=found.prompt_1MD,
             mode=mode,
             earlier=earlier,
+            share=found.places[0].score if found.places else 0.0,
         )
-        text, answerable, first_ms = "", True, 0.0
+        heard, answerable = _Heard(begun), True
         try:
             with closing(self._writer.write(request)) as pieces:
-                for piece in pieces:
-                    first_ms = first_ms or (perf_counter() - begun) * 1e3
-                    text += piece
-                    yield piece
-        except Unanswerable:
-            answerable = False
-        if not answerable or not text.strip():
+                confidence = yield from heard.listening(pieces)
+        except Unanswerable as refusal:
+            confidence, answerable = refusal.confidence, False
+        text = heard.text.strip()
+        if not answerable or not text:
             text, answerable = NO_ANSWER, False
             yield text
         asked = question if earlier is None else together(earlier.topic, question)
-        now_ms = (perf_counter() - begun) * 1e3
+        now_ms = heard.milliseconds()
         yield Answer(
-            text=text.strip(),
+            text=text,
             answerable=answerable,
-            citations=self._citations(text if answerable else "", asked, evidence),
+            citations=tuple(self._citations(text if answerable else "", asked, evidence)),
             timings_ms=Timings(
-                resume=found.resume_ms, recall=found.recall_ms, first_token=first_ms or now_ms, total=now_ms
+                resume=found.resume_ms, recall=found.recall_ms, first_token=heard.first_ms or now_ms, total=now_ms
             ),
             model=self._writer.name,
             mode=mode,
+            confidence=confidence,
         )
 
-    def _passage(self, segment: StoredSegment) -> Passage:
-        title = self._library.document(segment.place.document).title
-        return Passage(title=title, page=segment.page_first, segment=segment)
+    def _evidence(self, found: Found, choice: Choice) -> list[Evidence]:
+        segments = self._library.segments([ranked.place for ranked in found.places])
+        recalled = [Evidence(place, segment) for place, segment in zip(found.places, segments, strict=True)]
+        shunned = self._library.segments(choice.without)
+        return choose(recalled, top=choice.top, spanned=choice.spanned, without=shunned)
 
-    def _evidence(self, places: Sequence[RankedPlace]) -> list[Evidence]:
-        segments = self._library.segments([ranked.place for ranked in places])
-        return [Evidence(place, segment) for place, segment in zip(places, segments, strict=True)]
-
-    @staticmethod
-    def _readable(evidence: Sequence[Evidence]) -> list[Evidence]:
-        """Those with text; raises `TextNotKept` where none has any."""
+    def _passages(self, evidence: Sequence[Evidence]) -> list[Passage]:
+        """What can be read of it; raises `TextNotKept` where none has any text."""
         readable = [item for item in evidence if item.segment.token_ids]
         if evidence and not readable:
             raise TextNotKept(
@@ -102,18 +100,28 @@ class Answerer:
                 subject=evidence[0].segment.place.document,
                 remedy="Ask with --mode memory, or import the document with its text.",
             )
-        return readable
+        return [self._passage(item.segment) for item in readable]
 
-    def _citations(self, answer: str, question: str, evidence: Sequence[Evidence]) -> tuple[Citation, ...]:
-        """The sentence that says the answer first, then the other places in their rank's order.
+    def _passage(self, segment: StoredSegment) -> Passage:
+        title = self._library.document(segment.place.document).title
+        return Passage(title=title, page=segment.page_first, segment=segment)
+
+    def _citations(self, answer: str, question: str, evidence: Sequence[Evidence]) -> Iterator[Citation]:
+        """Where each sentence of the answer stands, in order, then the other places in their rank's order.
 
         A segment without its text is cited whole, with an empty quote.
         """
-        spans = [(item, self._span(answer, question, item.segment)) for item in evidence]
-        saying = max(spans, key=lambda pair: pair[1].share, default=None)
-        if answer and saying is not None and saying[1].share >= SAYS_IT:
-            spans.sort(key=lambda pair: pair is not saying)
-        return tuple(self._citation(item, span) for item, span in spans if span.end > span.start)
+        cited = set()
+        for claim in claims(answer):
+            spans = [(item, self._span(answer[slice(*claim)], question, item.segment)) for item in evidence]
+            item, span = max(spans, key=lambda pair: pair[1].share, default=(None, None))
+            if item is not None and span is not None and span.share >= SAYS_IT:
+                cited.add(item.segment.place)
+                yield self._citation(item, span, claim)
+        for item in evidence:
+            span = self._span(answer, question, item.segment)
+            if item.segment.place not in cited and span.end > span.start:
+                yield self._citation(item, span, (0, 0))
 
     @staticmethod
     def _span(answer: str, question: str, segment: StoredSegment) -> Span:
@@ -121,7 +129,7 @@ class Answerer:
             return locate(answer, question, segment)
         return Span(start=0, end=segment.char_end - segment.char_start, share=0.0)
 
-    def _citation(self, item: Evidence, span: Span) -> Citation:
+    def _citation(self, item: Evidence, span: Span, claim: tuple[int, int]) -> Citation:
         segment = item.segment
         document = self._library.document(segment.place.document)
         start = segment.char_start + span.start
@@ -135,4 +143,32 @@ class Answerer:
             char_end=segment.char_start + span.end,
             quote=segment.text[span.start : span.end],
             weight=item.place.weight,
+            answer_start=claim[0],
+            answer_end=claim[1],
+            memory_rank=item.place.memory_rank,
+            keyword_rank=item.place.keyword_rank,
+            segment=segment.place.segment,
         )
+
+
+class _Heard:
+    """What was written so far, and when it began to come."""
+
+    def __init__(self, begun: float) -> None:
+        self._begun = begun
+        self.text, self.first_ms = "", 0.0
+
+    def milliseconds(self) -> float:
+        return (perf_counter() - self._begun) * 1e3
+
+    def listening(self, pieces: Generator[str, None, float | None]) -> Generator[str, None, float | None]:
+        """Pass pieces on, and what the writer returns at the end."""
+        while True:
+            try:
+                piece = next(pieces)
+            except StopIteration as end:
+                confidence: float | None = end.value
+                return confidence
+            self.first_ms = self.first_ms or self.milliseconds()
+            self.text += piece
+            yield piece

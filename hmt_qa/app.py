@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequenc
 from contextlib import aclosing
 from dataclasses import replace
 from functools import cached_property
+from itertools import groupby
 from pathlib import Path
 from threading import Event
 from time import perf_counter
@@ -18,13 +19,16 @@ from hmt_qa.citing import page_at
 from hmt_qa.conversing import Conversing
 from hmt_qa.engine import LocalEngine
 from hmt_qa.errors import JobEnded, NothingIngested, UnknownDocument
+from hmt_qa.evidence import SPARE
 from hmt_qa.following import together
 from hmt_qa.options import AskOptions, ChatOptions, SearchOptions
 from hmt_qa.ports import Ingestor, Library, ProgressObserver
 from hmt_qa.prompt import question_ids
 from hmt_qa.retrieval import Earlier, Found, RankedPlace, Retriever
+from hmt_qa.spanning import spanned
 from hmt_qa.types import (
     Answer,
+    ClusterOptions,
     Collected,
     Conversation,
     Document,
@@ -41,6 +45,7 @@ from hmt_qa.types import (
     Ranking,
     ReaderOptions,
     SearchResult,
+    StoredSegment,
     TextBox,
     Turn,
     Verdict,
@@ -89,9 +94,13 @@ class DocumentQA:
         dtype: str = "auto",
         attention: str = "auto",
         reader: ReaderOptions | Writer = ReaderOptions(),  # noqa: B008 (frozen)
+        database: str = "",
+        cluster: ClusterOptions | None = None,
     ) -> Self:
         """Open (or create) the library in the folder `home`; everything it keeps lives under it.
 
+        `database` is the URL of a library kept elsewhere, `postgresql+psycopg://…`, which several machines may share.
+        With a `cluster` files are read by its workers, any number at once; questions are answered here as ever.
         `model` is a checkpoint's folder, the embedded hmt-small by default. `dtype` is `auto`, `float32` or
         `bfloat16`. `reader` writes the answers, the model of the memory by default; it is opened by the first question.
         Raises `LibraryUnusable`, `ModelMissing` and `InvalidCheckpoint`.
@@ -100,8 +109,14 @@ class DocumentQA:
         engine = LocalEngine(
             Path(model).expanduser() if model else EMBEDDED_MODEL, device=device, dtype=dtype, attention=attention
         )
-        library: Library = plugins.load("hmt_qa.libraries", "sqlite")(directory)
-        ingestor: Ingestor = plugins.load("hmt_qa.ingestors", "files")()
+        library = plugins.open_library(directory, database)
+        ingestor = plugins.load("hmt_qa.ingestors", "files")()
+        if cluster is not None:
+            from hmt_qa.ray_engine import Opening, RayIngestor
+
+            choice = {"device": device, "dtype": dtype, "attention": attention, "database": database}
+            opening = Opening(home=directory.resolve(), model=engine.checkpoint.directory.resolve(), **choice)
+            ingestor = RayIngestor(ingestor, opening, address=cluster.address)
         return cls(library=library, engine=engine, ingestor=ingestor, reader=reader)
 
     def __enter__(self) -> Self:
@@ -132,10 +147,10 @@ class DocumentQA:
         options: IngestOptions | None = None,
         on_progress: ProgressObserver = lambda job: None,
     ) -> Iterator[IngestResult]:
-        """Read files, folders and repositories into memory, yielding a result as each file ends.
+        """Read files, folders and repositories into memory, several at once, yielding a result as each file ends.
 
         An interrupted file goes on where it stopped; an unchanged one is left alone; a bad one is reported and the
-        rest goes on. `on_progress` sees the stored job after each segment.
+        rest goes on. `on_progress` sees the stored job after each segment. `engine.meter` says how fast it was.
         """
         yield from self._ingestor.ingest(
             [Path(path) for path in paths],
@@ -181,10 +196,17 @@ class DocumentQA:
         mode: Mode = Mode.EVIDENCE,
         top: int = EVIDENCE_PLACES,
         as_of_page: int | None = None,
+        verify: bool = False,
     ) -> Answer:
         """The whole answer; `stream` gives it as it is written."""
         for item in self.stream(
-            question, collection=collection, documents=documents, mode=mode, top=top, as_of_page=as_of_page
+            question,
+            collection=collection,
+            documents=documents,
+            mode=mode,
+            top=top,
+            as_of_page=as_of_page,
+            verify=verify,
         ):
             if isinstance(item, Answer):
                 return item
@@ -199,23 +221,37 @@ class DocumentQA:
         mode: Mode = Mode.EVIDENCE,
         top: int = EVIDENCE_PLACES,
         as_of_page: int | None = None,
+        verify: bool = False,
     ) -> Iterator[str | Answer]:
         """Text pieces of the answer as they are written, then the `Answer` itself.
 
         `documents` are ids; without them all of `collection`, or of the library, is asked. `top` segments are
         recalled and, in evidence mode, re-read. With `as_of_page` every document is asked as if it ended with that
-        page (from 1): its memory then, and no word after. Raises `NothingIngested`, `UnknownDocument`, `EmptyQuestion`,
-        `QuestionTooLong`, `ModelMismatch` and `ReaderUnsuited` before the first piece, `ReaderFailed` at any.
+        page (from 1): its memory then, and no word after. With `verify` the question is asked once more without the
+        places that support the answer, for `Answer.verified`. Raises `NothingIngested`, `UnknownDocument`,
+        `EmptyQuestion`, `QuestionTooLong`, `ModelMismatch` and `ReaderUnsuited` before the first piece, `ReaderFailed`
+        at any.
         """
+        from hmt_qa.asking import Asking
+
         begun = perf_counter()
         ids = self._question_ids(question)
         chosen = self._chosen(collection, documents)
-        using = Ranking.MEMORY if mode is Mode.MEMORY else Ranking.HYBRID
         retriever, answerer = (
             (self._retriever, self._answerer) if as_of_page is None else self._at_page(as_of_page, chosen)
         )
-        found = retriever.find(question, ids, documents=chosen, using=using, top=top)
-        yield from answerer.stream(question, ids, found, mode=mode, begun=begun)
+        asking = Asking(
+            retriever=retriever,
+            answerer=answerer,
+            question=question,
+            ids=ids,
+            documents=chosen,
+            spanned=spanned(question, self.library.titles(chosen), chosen=bool(documents)),
+            mode=mode,
+            top=top,
+            begun=begun,
+        )
+        yield from asking.stream(verify=verify)
 
     async def aask(self, question: str, **options: Unpack[AskOptions]) -> Answer:
         """`ask` without blocking the event loop; cancelled, the model stops within a token."""
@@ -310,6 +346,8 @@ class DocumentQA:
         The turn is kept before its `Answer` is yielded; one that is closed before leaves nothing behind.
         Raises `UnknownConversation` and `ConversationMoved` beside what `stream` raises.
         """
+        from hmt_qa.answering import Choice
+
         begun = perf_counter()
         ids = self._question_ids(question)
         talk = self._conversing.resume(conversation_id)
@@ -317,11 +355,12 @@ class DocumentQA:
         turn = self._conversing.goes_with(talk, ids)
         earlier = None if turn is None else Earlier(turn.topic, self._joined_ids(turn, question))
         using = Ranking.MEMORY if mode is Mode.MEMORY else Ranking.HYBRID
-        found = self._retriever.find(question, ids, documents=chosen, using=using, top=top, earlier=earlier)
+        found = self._retriever.find(question, ids, documents=chosen, using=using, top=SPARE * top, earlier=earlier)
         if not found.goes_on:
             turn = earlier = None
         reading = ids if earlier is None else earlier.joined_ids
-        stream = self._answerer.stream(question, reading, found, mode=mode, begun=begun, earlier=turn)
+        choice = Choice(top=top)
+        stream = self._answerer.stream(question, reading, found, choice=choice, mode=mode, begun=begun, earlier=turn)
         for item in stream:
             if isinstance(item, Answer):
                 self._conversing.add(talk, question, turn.topic if turn else "", item)
@@ -448,9 +487,10 @@ class DocumentQA:
                     subject=job.id,
                     remedy="Only interrupted and cancelled ones go on; ingest the file again.",
                 )
-        for job in sorted(chosen, key=lambda job: job.id):
-            own = replace(options or IngestOptions(), collection=job.collection)
-            yield from self.ingest([job.path], options=own, on_progress=on_progress)
+        in_order = sorted(chosen, key=lambda job: (job.collection, job.id))
+        for collection, jobs in groupby(in_order, key=lambda job: job.collection):
+            own = replace(options or IngestOptions(), collection=collection)
+            yield from self.ingest([job.path for job in jobs], options=own, on_progress=on_progress)
 
     def warm_up(self) -> None:
         """Load the model now, so that the first question does not wait for it."""
@@ -542,19 +582,20 @@ class DocumentQA:
 
     def _results(self, found: Found) -> list[SearchResult]:
         segments = self.library.segments([ranked.place for ranked in found.places])
+        titles = self.library.titles([ranked.place.document for ranked in found.places])
         return [
-            self._result(rank, ranked, segment.char_start, segment.char_end, segment.text)
+            self._result(rank, ranked, titles.get(ranked.place.document, ""), segment)
             for rank, (ranked, segment) in enumerate(zip(found.places, segments, strict=True), 1)
         ]
 
-    def _result(self, rank: int, ranked: RankedPlace, start: int, end: int, text: str) -> SearchResult:
-        document = self.library.document(ranked.place.document)
-        pages = self.library.pages(document.id)
+    def _result(self, rank: int, ranked: RankedPlace, title: str, segment: StoredSegment) -> SearchResult:
+        start, end = segment.char_start, segment.char_end
+        pages = self.library.pages(ranked.place.document)
         first, last = page_at(pages, start), page_at(pages, max(start, end - 1))
         return SearchResult(
             rank=rank,
-            document=document.id,
-            title=document.title,
+            document=ranked.place.document,
+            title=title,
             segment=ranked.place.segment,
             page_first=first.number,
             page_last=last.number,
@@ -565,5 +606,5 @@ class DocumentQA:
             weight=ranked.weight,
             memory_rank=ranked.memory_rank,
             keyword_rank=ranked.keyword_rank,
-            text=text,
+            text=segment.text,
         )

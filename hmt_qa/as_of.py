@@ -8,7 +8,7 @@ That is what ingesting the shorter document would have read; only the shape of o
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from hmt_qa.engine import SUMMARY_BATCH, LocalEngine
@@ -57,6 +57,10 @@ class AsOfPage:
     def document(self, document_id: str) -> Document:
         """The document as it is listed today."""
         return self._library.document(document_id)
+
+    def titles(self, documents: Sequence[str]) -> Mapping[str, str]:
+        """Their titles of today."""
+        return self._library.titles(documents)
 
     def pages(self, document_id: str) -> Sequence[PageSpan]:
         """Its pages until then."""

@@ -12,6 +12,7 @@ from hmt_qa.types import PageSpan, StoredSegment
 
 QUOTE_CHARACTERS = 320
 QUOTE_WORDS = 3  # a sentence with fewer is quoted only where the segment has no other
+CLAIM_WORDS = 3  # of an answer's sentence; a shorter one is part of another, or an abbreviation's
 _WORD = re.compile(r"\w+")
 _SENTENCE_END = re.compile(r"(?<=[.!?])[\"')\]]*\s+|\n\s*\n|\n(?=\s*[-*•#>])")
 _STOP_WORDS = frozenset(
@@ -52,6 +53,21 @@ def sentences(text: str) -> list[tuple[int, int]]:
         piece = text[start:end]
         if piece.strip():
             spans.append((start + len(piece) - len(piece.lstrip()), end - (len(piece) - len(piece.rstrip()))))
+    return spans
+
+
+def claims(answer: str) -> list[tuple[int, int]]:
+    """Spans of an answer's sentences that are to be cited each; pieces of fewer words ("Dr.") go with the next."""
+    spans: list[tuple[int, int]] = []
+    begun: int | None = None
+    for start, end in sentences(answer):
+        begun = start if begun is None else begun
+        if len(_WORD.findall(answer[begun:end])) >= CLAIM_WORDS:
+            spans.append((begun, end))
+            begun = None
+    if begun is not None:  # too short an end
+        first = spans.pop()[0] if spans else begun
+        spans.append((first, len(answer.rstrip())))
     return spans
 
 

@@ -33,6 +33,7 @@ HmtQaError
 │   ├── ModelMissing            no checkpoint at this place
 │   ├── InvalidCheckpoint       files present, contents wrong
 │   └── ModelTooLarge           the model does not fit the memory of this machine
+├── ClusterUnusable             Ray is not installed, not there, or cannot share the library
 ├── ReaderProblem               the chosen reader cannot write the answer
 │   ├── ReaderUnknown           no reader by this name, or what it needs is missing
 │   ├── ReaderUnsuited          it cannot do this: answer from memory alone, or with so short a context
@@ -201,6 +202,10 @@ class InvalidCheckpoint(ModelProblem):
 
 class ModelTooLarge(ModelProblem):
     """The model does not fit the memory of this machine."""
+
+
+class ClusterUnusable(HmtQaError):
+    """Ray is not installed, there is no cluster at the address, or its machines cannot share the library."""
 
 
 class ReaderProblem(HmtQaError):

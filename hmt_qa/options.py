@@ -16,6 +16,7 @@ class AskOptions(TypedDict, total=False):
     mode: Mode
     top: int
     as_of_page: int | None
+    verify: bool
 
 
 class ChatOptions(TypedDict, total=False):

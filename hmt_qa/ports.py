@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
 
+from hmt_qa.lanes import Lanes
 from hmt_qa.types import (
     Answer,
     Collected,
@@ -27,6 +28,7 @@ from hmt_qa.types import (
     PageSpan,
     Place,
     Segment,
+    Share,
     SourceFile,
     StoredMemory,
     StoredRow,
@@ -222,6 +224,10 @@ class Askable(Protocol):
 
     def document(self, document_id: str) -> Document:
         """One document; raises `UnknownDocument`."""
+        ...
+
+    def titles(self, documents: Sequence[str]) -> Mapping[str, str]:
+        """The titles of those of these documents that there are, in order; quick for any number of them."""
         ...
 
     def pages(self, document_id: str) -> Sequence[PageSpan]:
@@ -463,6 +469,13 @@ class MemoryReader(Protocol):
         """How many of the newest memories ingestion attends to (N)."""
         ...
 
+    def together(self, documents: int, *, workers: int | None = None) -> AbstractContextManager[Lanes]:
+        """Make room to read up to `documents` side by side, each by a thread of its own; `workers` bounds the threads.
+
+        `setting` is then another where that decides about bits, the same for the same arguments.
+        """
+        ...
+
 
 class Ingestor(Protocol):
     """From paths to stored memories. Entry point group `hmt_qa.ingestors`; constructed without arguments."""
@@ -476,9 +489,9 @@ class Ingestor(Protocol):
         engine: MemoryReader,
         on_progress: ProgressObserver,
     ) -> Iterator[IngestResult]:
-        """Read every file under `paths` in order, yielding a result as each ends; one bad input never stops the rest.
+        """Read every file under `paths`, several at once, yielding a result as each ends; a bad one stops no other.
 
-        `on_progress` is called after each committed segment with the job's stored counters.
+        `on_progress` is called, where results are taken, for each committed segment with the job's stored counters.
         """
         ...
 
@@ -497,4 +510,31 @@ class Ingestor(Protocol):
 
         Raises `NoTextFound` where it has not one visible character.
         """
+        ...
+
+
+class DivisibleIngestor(Ingestor, Protocol):
+    """An ingestor whose work can be spread: files are found in one place, and each is read in another.
+
+    It is sent to other processes: what it holds can be pickled.
+    """
+
+    def shares(self, paths: Sequence[Path], *, options: IngestOptions) -> Iterator[Share]:
+        """The files under `paths`; those left out are logged."""
+        ...
+
+    def ingest_share(
+        self,
+        share: Share,
+        *,
+        options: IngestOptions,
+        library: Library,
+        engine: MemoryReader,
+        on_progress: ProgressObserver,
+    ) -> IngestResult | None:
+        """Read one file, on any machine that sees it under the same path; None where it turns out to hold no text."""
+        ...
+
+    def conclude(self, paths: Sequence[Path], *, options: IngestOptions, library: Library) -> Iterator[IngestResult]:
+        """What is done once, after all files: traces of what was replaced go, and so do documents of vanished files."""
         ...

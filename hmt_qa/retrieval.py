@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import heapq
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from threading import Lock
 from time import perf_counter
 from typing import TYPE_CHECKING
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 CANDIDATES = 50  # places each ranking proposes to the hybrid
 CACHED_BYTES = 500_000_000
 EXACT_MEMORIES = 100_000  # embeddings that a question is compared with one by one; of more, an index proposes some
+EACH = 12  # places proposed of each document that a question spans
 PROPOSED = 16  # times as many places as are wanted: measured in docs/decisions/0017
 EARLIER_TRUST = 0.25  # of an earlier question's keywords against those of the one asked: docs/decisions/0015
 SAME_TOPIC = 0.25  # of the earlier question's best BM25 that the best place must have for the topic to be the same
@@ -86,10 +88,13 @@ class Retriever:
         using: Ranking,
         top: int,
         earlier: Earlier | None = None,
+        each: Sequence[str] = (),
+        without: Collection[Place] = (),
     ) -> Found:
         """The `top` places for a question; raises `ModelMismatch` where another model wrote a memory.
 
-        With an `earlier` question, places count that either alone or both together point at.
+        With an `earlier` question, places count that either alone or both together point at. Of `each` of these
+        documents, the best EACH are there too. Places `without` are as if they were not there.
         """
         begun = perf_counter()
         states = self._states(documents)
@@ -98,8 +103,15 @@ class Retriever:
         by_words = using != Ranking.MEMORY
         words = self._words(question, documents, wanted) if by_words else {}
         before = self._words(earlier.question, documents, wanted) if earlier and by_words else {}
+        for one in each if by_words else ():
+            words |= self._words(question, [one], EACH)  # behind the others, whose scores are the same
+        for place in without:
+            words.pop(place, None)
         summarised = perf_counter()
-        places, rows_NMD = self._places(states, summaries, [*words, *before], wanted)
+        places, rows_NMD = self._places(states, summaries, [*words, *before], wanted, each)
+        if without:
+            kept = [number for number, place in enumerate(places) if place not in without]
+            places, rows_NMD = [places[number] for number in kept], rows_NMD[kept]
         resumed = perf_counter()
         prompt_1MD, weights = self._engine.recall(summaries[0], rows_NMD)
         joined_1MD = prompt_1MD
@@ -109,14 +121,21 @@ class Retriever:
         weight_of = dict(zip(places, weights, strict=True))
         heaviest = heapq.nsmallest(wanted, places, key=lambda place: (-weight_of[place], place.document, place.segment))
         by_memory = heaviest if using != Ranking.KEYWORD else []
-        ranked = self._ranked(by_memory, _together(words, before, wanted), weight_of, using)
+        by_memory += _heaviest_of_each(weight_of, each)
+        ranked = self._ranked(by_memory, _together(words, before, wanted), weight_of, using, wanted)
         goes_on = earlier is not None and (using is Ranking.MEMORY or _speaks_of(before, ranked))
         recalled = perf_counter()
         resume_ms, all_ms = (resumed - summarised) * 1e3, (recalled - begun) * 1e3
-        return Found(ranked[:top], joined_1MD if goes_on else prompt_1MD, resume_ms, all_ms - resume_ms, goes_on)
+        found = (*ranked[:top], *(one for one in ranked[top:] if one.place.document in each))
+        return Found(found, joined_1MD if goes_on else prompt_1MD, resume_ms, all_ms - resume_ms, goes_on)
 
     def _places(
-        self, states: Sequence[MemoryState], summaries: Sequence[Tensor], words: Iterable[Place], wanted: int
+        self,
+        states: Sequence[MemoryState],
+        summaries: Sequence[Tensor],
+        words: Iterable[Place],
+        wanted: int,
+        each: Sequence[str],
     ) -> tuple[list[Place], Tensor]:
         """Places to weigh with their memories, (N, M, D): all, or where they are too many the likely ones.
 
@@ -127,11 +146,13 @@ class Retriever:
         parts = self._engine.config.memories_per_segment
         if parts * sum(state.segments for state in states) > EXACT_MEMORIES:
             documents = [state.document for state in states]
+            scopes = [(documents, PROPOSED * wanted), *(([one], PROPOSED * EACH) for one in each)]
             near = [
                 place
                 for summary_1D in summaries
+                for scope, top in scopes
                 for place in self._library.nearest(
-                    self._engine.folded(summary_1D), parts=parts, documents=documents, top=PROPOSED * wanted
+                    self._engine.folded(summary_1D), parts=parts, documents=scope, top=top
                 )
             ]
             places = list(dict.fromkeys([*near, *words]))
@@ -155,12 +176,20 @@ class Retriever:
         return {hit.place: hit.score for hit in self._library.keyword_search(question, documents=documents, top=top)}
 
     def _ranked(
-        self, by_memory: Sequence[Place], words: dict[Place, float], weight_of: dict[Place, float], using: Ranking
+        self,
+        by_memory: Sequence[Place],
+        words: dict[Place, float],
+        weight_of: dict[Place, float],
+        using: Ranking,
+        most: int,
     ) -> tuple[RankedPlace, ...]:
-        """All candidates, best first; equal ones in the order of their documents and segments."""
-        memory_ranks = {place: rank for rank, place in enumerate(by_memory, 1)}
-        keyword_ranks = {place: rank for rank, place in enumerate(words, 1)}
-        candidates = memory_ranks.keys() | keyword_ranks.keys()
+        """All candidates, best first; equal ones in the order of their documents and segments.
+
+        Of both rankings the first `most` have a rank; the others are there because a document spanned has no better.
+        """
+        memory_ranks = {place: rank for rank, place in enumerate(by_memory[:most], 1)}
+        keyword_ranks = {place: rank for rank, place in enumerate(islice(words, most), 1)}
+        candidates = {*by_memory, *words}
         scores = {place: words.get(place, weight_of[place]) for place in candidates}
         if using is Ranking.HYBRID:
             scores = fuse({place: weight_of[place] for place in candidates}, words, trust=self._keyword_trust)
@@ -169,6 +198,10 @@ class Retriever:
             RankedPlace(place, scores[place], weight_of[place], memory_ranks.get(place, 0), keyword_ranks.get(place, 0))
             for place in ranked
         )
+
+    def count(self, documents: Sequence[str]) -> int:
+        """How many segments these documents have."""
+        return sum(state.segments for state in self._states(documents))
 
     def bank(self, document: str) -> Tensor:
         """The memories of one document, (N, M, D); raises `ModelMismatch` where another model wrote them."""
@@ -200,6 +233,12 @@ class Retriever:
                 _, dropped = self._memories.popitem(last=False)
                 self._kept -= dropped.nbytes
         return rows_NMD
+
+
+def _heaviest_of_each(weight_of: Mapping[Place, float], documents: Sequence[str]) -> list[Place]:
+    """The EACH heaviest places of each document."""
+    of_each = ([place for place in weight_of if place.document == document] for document in documents)
+    return [place for of in of_each for place in heapq.nlargest(EACH, of, key=weight_of.__getitem__)]
 
 
 def _together(words: dict[Place, float], before: dict[Place, float], top: int) -> dict[Place, float]:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from pathlib import Path
 from typing import NamedTuple
 
 
@@ -268,7 +269,9 @@ class SearchResult:
 class Citation:
     """Where an answer stands: `quote` is exactly the document's text at [char_start, char_end).
 
-    It is empty where a document was imported without its text.
+    It is empty where a document was imported without its text. [answer_start, answer_end) are the characters of the
+    answer that it supports: a sentence, or nothing (0, 0) for a place that was only looked at. Ranks are as in
+    `SearchResult`. `segment` counts from 0; turns kept by older versions have -1 there.
     """
 
     document: str
@@ -279,6 +282,16 @@ class Citation:
     char_end: int
     quote: str
     weight: float
+    answer_start: int = 0
+    answer_end: int = 0
+    memory_rank: int = 0
+    keyword_rank: int = 0
+    segment: int = -1
+
+    @property
+    def supports(self) -> bool:
+        """Whether the answer, or a sentence of it, stands here."""
+        return self.answer_end > self.answer_start
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -293,7 +306,11 @@ class Timings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What was answered, from where, how fast, by which model."""
+    """What was answered, from where, how fast, by which model.
+
+    `confidence` is how likely it is right, 0 to 1; None where the reader cannot tell. `verified`, where it was asked
+    for: whether the answer changes without the places that support it; None for no answer.
+    """
 
     text: str
     answerable: bool
@@ -301,6 +318,8 @@ class Answer:
     timings_ms: Timings
     model: str
     mode: Mode
+    confidence: float | None = None
+    verified: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -372,6 +391,23 @@ class Sync(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterOptions:
+    """A Ray cluster that reads documents; without `address` (`host:port`, `auto`) one of this machine alone."""
+
+    address: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Share:
+    """A file to be read by some worker; `name` is its document's path, `named` whether it was given by itself."""
+
+    path: Path
+    name: str
+    named: bool
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class IngestResult:
     """One input after `ingest`; `document` is empty and `error` says why where it failed or was cancelled.
 
@@ -407,7 +443,8 @@ class ParsingLimits:
 class IngestOptions:
     """What to read and where to put it. `include` and `exclude` are gitignore-style globs on the relative path.
 
-    `dry_run` writes nothing. `watch` goes on for ever, with files that appear and change under the paths.
+    `dry_run` writes nothing. `watch` goes on for ever, with files that appear and change under the paths. `workers`
+    bounds how many files are open at once, each parsed by a process of its own; by default what keeps the model busy.
     """
 
     collection: str = "default"
@@ -419,6 +456,7 @@ class IngestOptions:
     sync: Sync = Sync.UPSERTS
     dry_run: bool = False
     watch: bool = False
+    workers: int | None = None
 
 
 OPENAI_URL = "https://api.openai.com/v1"
@@ -479,7 +517,7 @@ class Imported:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """What `verify` found of one document, or with an empty `document` of the library's file as a whole."""
+    """What `verify` found of one document; with an empty `document` of a conversation, or of the library's file."""
 
     document: str
     title: str

@@ -3,6 +3,7 @@
 Metadata by LangChain's conventions: `source` the path, `page` counted from 0 as PyPDFLoader does, `page_label` what is
 printed on it, `start_index` in that page's text. Ours beside: `document`, `title`, `page_number` counted from 1,
 `char_start` and `char_end` in the document's text, and where something was ranked `segment`, `score` and `weight`.
+A quote has the span of the answer that it supports, `answer_start` and `answer_end`.
 """
 
 from __future__ import annotations
@@ -269,7 +270,8 @@ def _ranked(qa: DocumentQA, result: SearchResult) -> Document:
 
 def _quoted(qa: DocumentQA, citation: Citation) -> Document:
     place = _place(qa, citation.document, citation.char_start, citation.char_end)
-    return Document(page_content=citation.quote, metadata=place | {"weight": citation.weight})
+    ours = {"weight": citation.weight, "answer_start": citation.answer_start, "answer_end": citation.answer_end}
+    return Document(page_content=citation.quote, metadata=place | ours)
 
 
 def _place(qa: DocumentQA, identity: str, start: int, end: int) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Measures a checkpoint: `python -m hmt_qa.evaluation perplexity|retrieval|answers --data DIR --model CHECKPOINT`.
+"""Measures a checkpoint: `hmt-qa eval perplexity|retrieval|answers|confidence --data DIR --model CHECKPOINT`.
 
 `--baseline` names another checkpoint's folder, `hmt=`, `rmt=` or `none=` before it says how it is read. The whole
 report goes to `--out`, a short table to standard output; with `--json` the report goes there, in one line.
@@ -34,6 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         keyword_trust=given.keyword_trust,
         minilm=given.minilm,
         reports=given.reports,
+        fit=given.fit,
+        picture=given.picture,
         seed=given.seed,
     )
     try:
@@ -65,6 +67,8 @@ def _parser() -> argparse.ArgumentParser:
         "--minilm", type=Path, help="folder of the baseline's model, where its package is not installed"
     )
     parser.add_argument("--reports", action="store_true", help="retrieval also in the PDF reports")
+    parser.add_argument("--fit", action="store_true", help="confidence: fit it to these questions, beside the weights")
+    parser.add_argument("--picture", type=Path, metavar="SVG", help="confidence: where the reliability curve is drawn")
     parser.add_argument("--seed", type=int, default=SEED)
     parser.add_argument("--json", action="store_true", help="the whole report on standard output, nothing else")
     parser.add_argument("--out", type=Path, help="where the whole report is written as JSON")

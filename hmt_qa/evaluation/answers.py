@@ -20,7 +20,6 @@ from hmt_qa.evaluation.retrieval import hybrid, search_keywords
 from hmt_qa.evaluation.scoring import exact_match, f1
 from hmt_qa.evaluation.selection import Cell, cells
 from hmt_qa.evaluation.subjects import Subject
-from hmt_qa.model.choosing import Choice
 from hmt_qa.writers.memory import ANSWER_TOKENS
 
 _LONG_ANSWERS = frozenset({"qmsum_val"})  # summaries, which exact match and F1 say nothing about
@@ -134,7 +133,6 @@ def ask(subject: Subject, wanted: Sequence[tuple[Asker, Way, int]]) -> Table:
         max_new_tokens=ANSWER_TOKENS,
         stop_ids=stops,
         batching=subject.batching,
-        choice=Choice.of(subject.engine.config, refusing),
     )
     table: Table = defaultdict(list)
     for (asker, way, length, place), new in zip(places, decoded, strict=True):

@@ -1,4 +1,4 @@
-"""Answers to many prompts at once; equals the engine's, one by one, up to rounding.
+"""Greedy answers to many prompts at once; equals decoding them one by one up to rounding.
 
 Prompts are padded on the left, behind an attention mask: positions count from each prompt's first real token.
 
@@ -8,7 +8,7 @@ Shapes: B prompts · T tokens of the longest · M memories a segment · D hidden
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import takewhile
 from typing import Any, cast
 
@@ -17,7 +17,6 @@ from torch import Tensor
 
 from hmt_qa.evaluation.lockstep import Batching
 from hmt_qa.model import backbone
-from hmt_qa.model.choosing import BEGINNING, Choice
 from hmt_qa.model.hmt import HMTForCausalLM
 
 
@@ -39,69 +38,46 @@ def decode(
     max_new_tokens: int,
     stop_ids: Sequence[int],
     batching: Batching,
-    choice: Choice = backbone.GREEDY,
 ) -> list[list[int]]:
-    """New ids of each prompt up to and with its first stop id; prompts of a like length share a batch.
-
-    As in `LocalEngine.generate`, beams choose the first BEGINNING tokens.
-    """
-    decoder = _Decoder(model, stop_ids, batching)
-    if choice.beams == 1:
-        return decoder.decoded(prompts, max_new_tokens, choice)
-    tokens = min(BEGINNING, max_new_tokens)
-    begun = decoder.decoded(prompts, tokens, choice)
-    going_on = [place for place, new in enumerate(begun) if new[-1] not in stop_ids and len(new) < max_new_tokens]
-    longer = [replace(prompts[place], ids=(*prompts[place].ids, *begun[place])) for place in going_on]
-    rest = decoder.decoded(longer, max_new_tokens - tokens, choice.greedy)
-    for place, new in zip(going_on, rest, strict=True):
-        begun[place] += new
-    return begun
+    """New ids of each prompt up to and with its first stop id; prompts of a like length share a batch."""
+    order = sorted(range(len(prompts)), key=lambda place: len(prompts[place]))
+    made: dict[int, list[int]] = {}
+    with torch.inference_mode():
+        for places in _batches(order, prompts, batching, max_new_tokens):
+            new = _batch(model, [prompts[place] for place in places], max_new_tokens, stop_ids)
+            made |= zip(places, new, strict=True)
+    return [made[place] for place in range(len(prompts))]
 
 
-@dataclass(frozen=True, slots=True)
-class _Decoder:
-    """What stays the same for all prompts."""
-
-    model: HMTForCausalLM
-    stop_ids: Sequence[int]
-    batching: Batching
-
-    def decoded(self, prompts: Sequence[Prompt], max_new_tokens: int, choice: Choice) -> list[list[int]]:
-        """New ids of each prompt up to and with its first stop id."""
-        order = sorted(range(len(prompts)), key=lambda place: len(prompts[place]))
-        made: dict[int, list[int]] = {}
-        with torch.inference_mode():
-            for places in self._batches(order, prompts, max_new_tokens):
-                new = self._batch([prompts[place] for place in places], max_new_tokens, choice)
-                made |= zip(places, new, strict=True)
-        return [made[place] for place in range(len(prompts))]
-
-    def _batches(self, order: Sequence[int], prompts: Sequence[Prompt], max_new_tokens: int) -> list[list[int]]:
-        """Places in order, as many together as the batching allows once padded to the longest."""
-        batches: list[list[int]] = []
-        rows, tokens = 2 * self.batching.rows, self.batching.tokens
-        for place in order:
-            width = len(prompts[place]) + max_new_tokens
-            if not batches or len(batches[-1]) >= rows or (len(batches[-1]) + 1) * width > tokens:
-                batches.append([])
-            batches[-1].append(place)
-        return batches
-
-    def _batch(self, prompts: Sequence[Prompt], max_new_tokens: int, choice: Choice) -> list[list[int]]:
-        embeds_BTD, mask_BT = left_padded(self.model, prompts)
-        ids_BN = cast(Any, self.model.backbone).generate(
-            inputs_embeds=embeds_BTD,
-            attention_mask=mask_BT,
-            max_new_tokens=max_new_tokens,
-            eos_token_id=list(self.stop_ids),
-            pad_token_id=self.stop_ids[0],
-            **choice.settings(),
-        )
-        return [_ended(row, self.stop_ids) for row in ids_BN.tolist()]
+def _batches(
+    order: Sequence[int], prompts: Sequence[Prompt], batching: Batching, max_new_tokens: int
+) -> list[list[int]]:
+    """Places in order, as many together as `batching` allows once padded to the longest."""
+    batches: list[list[int]] = []
+    for place in order:
+        width = len(prompts[place]) + max_new_tokens
+        if not batches or len(batches[-1]) >= 2 * batching.rows or (len(batches[-1]) + 1) * width > batching.tokens:
+            batches.append([])
+        batches[-1].append(place)
+    return batches
 
 
-def left_padded(model: HMTForCausalLM, prompts: Sequence[Prompt]) -> tuple[Tensor, Tensor]:
-    """Embeddings (B, T, D) that end together, and their attention mask (B, T)."""
+def _batch(
+    model: HMTForCausalLM, prompts: Sequence[Prompt], max_new_tokens: int, stop_ids: Sequence[int]
+) -> list[list[int]]:
+    embeds_BTD, mask_BT = _left_padded(model, prompts)
+    ids_BN = cast(Any, model.backbone).generate(
+        inputs_embeds=embeds_BTD,
+        attention_mask=mask_BT,
+        max_new_tokens=max_new_tokens,
+        do_sample=False,
+        eos_token_id=list(stop_ids),
+        pad_token_id=stop_ids[0],
+    )
+    return [_ended(row, stop_ids) for row in ids_BN.tolist()]
+
+
+def _left_padded(model: HMTForCausalLM, prompts: Sequence[Prompt]) -> tuple[Tensor, Tensor]:
     width = max(map(len, prompts))
     rows = []
     for prompt in prompts:

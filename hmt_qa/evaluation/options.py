@@ -11,11 +11,12 @@ from hmt_qa.evaluation.statistics import SEED
 
 
 class What(StrEnum):
-    """The three evaluations."""
+    """The evaluations."""
 
     PERPLEXITY = "perplexity"
     RETRIEVAL = "retrieval"
     ANSWERS = "answers"
+    CONFIDENCE = "confidence"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +43,8 @@ class Options:
     segments of each document); None for the default, 0 for everything. lengths: tokens of joined documents; empty for
     the default. keyword_trust: of the hybrid ranking; None for the product's own. minilm: folder with the baseline's
     config.json, tokenizer.json and model.safetensors; None to look for the package. reports: also the PDF reports.
+    fit: first fit the confidence to these questions and write it beside the model's weights. picture: where the
+    reliability curve is drawn (SVG).
     """
 
     data: Path
@@ -54,4 +57,6 @@ class Options:
     keyword_trust: float | None = None
     minilm: Path | None = None
     reports: bool = False
+    fit: bool = False
+    picture: Path | None = None
     seed: int = SEED

@@ -17,6 +17,7 @@ _SHOWN = {
     What.PERPLEXITY: frozenset({"perplexity", "perplexity ratio"}),
     What.RETRIEVAL: frozenset({"recall@5", "mrr"}),
     What.ANSWERS: frozenset({"f1", "unanswerable accuracy"}),
+    What.CONFIDENCE: frozenset({"ece", "aurc", "wrong of answered", "right kept", "unanswerable accuracy"}),
 }
 _GROUPS = (HEADLINE, POOLED)
 
@@ -64,7 +65,7 @@ class Report:
 
 def run(what: What, options: Options) -> Report:
     """Evaluate and wrap up; raises what the evaluation raises."""
-    from hmt_qa.evaluation import answers, perplexity, retrieval
+    from hmt_qa.evaluation import answers, confidence, perplexity, retrieval
     from hmt_qa.model.checkpoint import Checkpoint
 
     begun = perf_counter()
@@ -72,6 +73,8 @@ def run(what: What, options: Options) -> Report:
         results = perplexity.evaluate(options)
     elif what is What.RETRIEVAL:
         results = retrieval.evaluate(options)
+    elif what is What.CONFIDENCE:
+        results = confidence.evaluate(options)
     else:
         results = answers.evaluate(options)
     return Report(

@@ -135,10 +135,20 @@ def hybrid(recalled: Sequence[Recalled], words: Sequence[Mapping[int, float]], t
     return [_joined(one.weights, scores, trust) for one, scores in zip(recalled, words, strict=True)]
 
 
-def _joined(weights: Sequence[float], words: Mapping[int, float], trust: float) -> list[int]:
-    """The CANDIDATES best of the heaviest segments and of those that hold the question's words."""
+def best_shares(recalled: Sequence[Recalled], words: Sequence[Mapping[int, float]], trust: float) -> list[float]:
+    """The share of the best place for each question, as in `hybrid`."""
+    return [max(_shares(one.weights, scores, trust).values()) for one, scores in zip(recalled, words, strict=True)]
+
+
+def _shares(weights: Sequence[float], words: Mapping[int, float], trust: float) -> dict[int, float]:
+    """Of the heaviest segments and of those that hold the question's words."""
     heaviest = sorted(range(len(weights)), key=lambda segment: -weights[segment])[:CANDIDATES]
-    shares = fuse({segment: weights[segment] for segment in {*heaviest, *words}}, words, trust=trust)
+    return fuse({segment: weights[segment] for segment in {*heaviest, *words}}, words, trust=trust)
+
+
+def _joined(weights: Sequence[float], words: Mapping[int, float], trust: float) -> list[int]:
+    """The CANDIDATES best of them."""
+    shares = _shares(weights, words, trust)
     return sorted(shares, key=lambda segment: (-shares[segment], segment))[:CANDIDATES]
 
 

@@ -10,12 +10,8 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor
-from transformers import AutoModelForCausalLM, Cache, DynamicCache, PreTrainedConfig, PreTrainedModel
+from transformers import AutoModelForCausalLM, PreTrainedConfig, PreTrainedModel
 from transformers.generation.streamers import BaseStreamer
-
-from hmt_qa.model.choosing import Choice
-
-GREEDY = Choice()
 
 
 def build_backbone(config: PreTrainedConfig, *, attention: str | None = None) -> PreTrainedModel:
@@ -67,30 +63,17 @@ def generate(
     streamer: BaseStreamer | None = None,
     repetition_penalty: float = 1.0,
     stopping: Any = None,
-    choice: Choice = GREEDY,
 ) -> Tensor:
-    """Continue a prompt given as embeddings, as `choice` says; returns the new ids, (new,), without the prompt."""
-    if choice.beams > 1:
-        settings = choice.settings() | {"past_key_values": _read_once(model, embeds_1TD, rows=choice.beams)}
-    else:
-        settings = choice.settings()
+    """Greedy continuation of a prompt given as embeddings; returns the new ids, (new,), without the prompt."""
     ids_1T = cast(Any, model).generate(
         inputs_embeds=embeds_1TD,
         attention_mask=torch.ones(embeds_1TD.shape[:2], dtype=torch.long, device=embeds_1TD.device),
         max_new_tokens=max_new_tokens,
+        do_sample=False,
         eos_token_id=list(stop_ids),
         pad_token_id=pad_id,
         repetition_penalty=repetition_penalty,
         streamer=streamer,
         stopping_criteria=stopping,
-        **settings,
     )
     return cast(Tensor, ids_1T[0])
-
-
-def _read_once(model: PreTrainedModel, embeds_1TD: Tensor, *, rows: int) -> Cache:
-    """Keys and values of a prompt but its last position, for so many beams: `generate` would read it for each."""
-    cache = DynamicCache(config=model.config)
-    model.base_model(inputs_embeds=embeds_1TD[:, :-1], past_key_values=cache, use_cache=True)
-    cache.batch_repeat_interleave(rows)
-    return cache

@@ -46,6 +46,11 @@ class Checkpoint:
         return cls(directory, config, f"{name}@{fingerprint(*folders)[:16]}", parameters)
 
     @property
+    def fingerprint(self) -> str:
+        """The hash in `model_id`, whatever its folder is called."""
+        return self.model_id.rpartition("@")[2]
+
+    @property
     def is_hmt(self) -> bool:
         """False for a plain causal language model, which is wrapped with an untrained memory when loaded."""
         return self.config.get("model_type") == "hmt"

@@ -19,8 +19,6 @@ class HMTConfig(PreTrainedConfig):
         memories_per_segment: M, memory embeddings a segment leaves behind (paper: 1).
         recall_size: h, width of the recall's query and key; the hidden size by default.
         evidence_passages: how many passages an answer reads, as the reader was trained; more places are only shown.
-        answer_beams: beginnings of an answer that are weighed against each other; 1 for greedy answers.
-        refuses_from: probability of the refusal mark from which on it is said; None where it must be likeliest.
         memory_trained: false while T, the initial memory, Wq and Wk are as initialised; `hmt-qa doctor` says so.
 
     Source: He et al., arXiv 2405.06067, section 3.
@@ -37,8 +35,6 @@ class HMTConfig(PreTrainedConfig):
     memories_per_segment: int = 1
     recall_size: int | None = None
     evidence_passages: int = 4
-    answer_beams: int = 1
-    refuses_from: float | None = None
     memory_trained: bool = False
     tie_word_embeddings: bool = False
 
@@ -61,10 +57,6 @@ class HMTConfig(PreTrainedConfig):
             raise ValueError(f"recall_window {self.recall_window} is below 1")
         if self.memories_per_segment < 1:
             raise ValueError(f"memories_per_segment {self.memories_per_segment} is below 1")
-        if self.answer_beams < 1:
-            raise ValueError(f"answer_beams {self.answer_beams} is below 1")
-        if self.refuses_from is not None and not 0 <= self.refuses_from <= 1:
-            raise ValueError(f"refuses_from {self.refuses_from} is not within 0..1")
         if self.recall_size < 1:
             raise ValueError(f"recall_size {self.recall_size} is below 1")
 

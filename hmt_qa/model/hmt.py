@@ -150,18 +150,20 @@ class HMTForCausalLM(PreTrainedModel):
         Documents outside `active_B` (bool; default all) keep their memories; their other outputs mean nothing.
         """
         recalled = self.recall(summary_BD, state.bank.newest(self.config.recall_window))
-        joined = state.sensory.followed_by(segments)
-        hidden_BTD = backbone.last_hidden(self.backbone, self._framed(recalled.prompt_BMD, joined))
-        memories = recalled.prompt_BMD.shape[1]
-        memory_BMD = _from(hidden_BTD, joined.lengths_B + memories, memories)
+        hidden_BTD, memory_BMD = self._augmented(segments, recalled.prompt_BMD, state.sensory)
+        memories = memory_BMD.shape[1]
         sensory = segments.tail(self.config.sensory_length, state.sensory)
         return Reading(
             memory_BMD=memory_BMD,
             recall=recalled,
             state=ReadingState(state.bank.remember(memory_BMD, active_B), sensory),
             predicting_BWD=_from(hidden_BTD, state.sensory.lengths_B + memories - 1, segments.ids_BW.shape[1]),
-            last_BD=_at(hidden_BTD, joined.lengths_B + memories - 1),
+            last_BD=_at(hidden_BTD, state.sensory.lengths_B + segments.lengths_B + memories - 1),
         )
+
+    def memorise(self, segments: Segments, prompt_BMD: Tensor, sensory: Segments) -> Tensor:
+        """M_n alone, (B, M, D), of segments whose P_n is known: what ingestion keeps of `read`."""
+        return self._augmented(segments, prompt_BMD, sensory)[1]
 
     def forward(
         self,
@@ -207,6 +209,13 @@ class HMTForCausalLM(PreTrainedModel):
             Segments(chunk_BL, (lengths_B - number * size).clamp(0, size))
             for number, chunk_BL in enumerate(padded_BT.split(size, dim=1))
         ]
+
+    def _augmented(self, segments: Segments, prompt_BMD: Tensor, sensory: Segments) -> tuple[Tensor, Tensor]:
+        """Hidden states of `[P ; sensory ; x ; P]`, and those at the closing P: M_n, (B, M, D)."""
+        joined = sensory.followed_by(segments)
+        hidden_BTD = backbone.last_hidden(self.backbone, self._framed(prompt_BMD, joined))
+        memories = prompt_BMD.shape[1]
+        return hidden_BTD, _from(hidden_BTD, joined.lengths_B + memories, memories)
 
     def _framed(self, prompt_BMD: Tensor, segments: Segments) -> Tensor:
         """`[prompt ; E(ids) ; prompt]` with the closing prompt right behind each row's last id, (B, W + 2 M, D)."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from queue import SimpleQueue
 from typing import Any
 
@@ -68,7 +68,7 @@ def stream_ids(generate: Callable[[BaseStreamer, StoppingCriteria], object]) -> 
         thread.join()
 
 
-def stream_text(ids: Iterator[int], tokenizer: Tokenizer) -> Iterator[str]:
+def stream_text(ids: Iterator[int], tokenizer: Tokenizer) -> Generator[str]:
     """Text pieces of a stream of ids; a character cut over several tokens appears once it is whole."""
     decoder = DecodeStream(skip_special_tokens=True)
     for token in ids:

@@ -48,7 +48,7 @@ def asking_line(form: PromptFormat, passage: Sequence[int], asked: Asked) -> lis
 
 def asked_of(form: PromptFormat, passage: Sequence[int], written: Sequence[int]) -> Asked | None:
     """What was asked; None where it has not ended, the answer is no quote of the passage, or the question tells it."""
-    ended = next((place for place, token in enumerate(written) if token in form.ends), None)
+    ended = next((place for place, token in enumerate(written) if token == form.stop[0]), None)
     marks = [place for place, token in enumerate(written[:ended]) if token == form.question[0]]
     if ended is None or len(marks) != 1:
         return None

@@ -103,7 +103,7 @@ class Maker:
             temperature=TEMPERATURE,
             top_p=TOP_P,
             top_k=0,
-            eos_token_id=list(self.form.ends),
+            eos_token_id=self.form.stop[0],
             pad_token_id=self.form.stop[0],
         )[:, ids_BT.shape[1] :]
         found = [

@@ -52,7 +52,7 @@ class CausalWriter:
         """The model's name and hash."""
         return self._checkpoint.model_id
 
-    def write(self, request: Request) -> Generator[str]:
+    def write(self, request: Request) -> Generator[str, None, None]:
         """See `Writer`."""
         import torch
 

@@ -62,7 +62,7 @@ class ChatWriter:
         """As it was given."""
         return self._name
 
-    def write(self, request: Request) -> Generator[str]:
+    def write(self, request: Request) -> Generator[str, None, None]:
         """See `Writer`; raises `ReaderFailed` where the model or its endpoint does."""
         text = wording(request, room=self._room, tokens_of=_tokens_of)
         with closing(self._pieces(text)) as pieces:

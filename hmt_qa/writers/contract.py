@@ -25,7 +25,7 @@ class Passage:
 class Request:
     """One question with all there is to answer it from.
 
-    earlier: the turn of a conversation that the question goes with.
+    earlier: the turn of a conversation that the question goes with. share: of the best place, among all proposed.
     passages: best first; none in memory mode. prompt_1MD: what the memory recalls, (1, M, D), of use to its own model.
     """
 
@@ -35,10 +35,18 @@ class Request:
     prompt_1MD: Tensor
     mode: Mode
     earlier: Turn | None = None
+    share: float = 0.0
 
 
 class Unanswerable(Exception):
-    """Raised by a writer that finds no answer in the passages; whatever it wrote before does not count."""
+    """Raised by a writer that finds no answer in the passages; whatever it wrote before does not count.
+
+    confidence: how likely an answer would have been right, where the writer can tell.
+    """
+
+    def __init__(self, confidence: float | None = None) -> None:
+        super().__init__()
+        self.confidence = confidence
 
 
 class Writer(Protocol):
@@ -49,9 +57,10 @@ class Writer(Protocol):
         """What wrote the answer, as a user should see it."""
         ...
 
-    def write(self, request: Request) -> Generator[str]:
+    def write(self, request: Request) -> Generator[str, None, float | None]:
         """Pieces of the answer as they come; closing the generator stops the work.
 
-        Raises `Unanswerable`, and `ReaderProblem` where the writer cannot do its work.
+        Returns how likely the answer is right, 0 to 1, or None where the writer cannot tell. Raises `Unanswerable`, and
+        `ReaderProblem` where the writer cannot do its work.
         """
         ...

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from hmt_qa.errors import ReaderUnsuited
 from hmt_qa.types import Mode
 from hmt_qa.writers.contract import Passage, Request, Unanswerable
+from hmt_qa.writers.joining import joined
 
 ANSWER_TOKENS = 256
 NOT_ANSWERED = "NOT ANSWERED"
@@ -20,8 +21,8 @@ _DECORATION = " \n\t*_`\"'“#>"
 def wording(request: Request, *, room: int, tokens_of: Callable[[str], int]) -> str:
     """Numbered passages, best first, and the question, in at most `room` tokens as `tokens_of` counts them.
 
-    Passages that no longer fit are left out whole. Raises `ReaderUnsuited` where not one fits, and in memory mode:
-    what the memory recalls are vectors of its own model.
+    Passages that no longer fit are left out whole; of those that do, neighbours are one. Raises `ReaderUnsuited` where
+    not one fits, and in memory mode: what the memory recalls are vectors of its own model.
     """
     if request.mode is Mode.MEMORY:
         raise ReaderUnsuited(
@@ -34,20 +35,14 @@ def wording(request: Request, *, room: int, tokens_of: Callable[[str], int]) -> 
         turn = request.earlier
         asked = f"{turn.about} {turn.question}".strip()
         question = f"Earlier question: {asked}\nEarlier answer: {turn.answer.text}\n\n{question}"
-    left = room - tokens_of(question)
-    parts: list[str] = []
-    for number, passage in enumerate(request.passages, 1):
-        part = _worded(number, passage)
-        left -= tokens_of(part)
-        if left < 0:
-            break
-        parts.append(part)
-    if request.passages and not parts:
+    fitting = list(_fitting(request.passages, room - tokens_of(question), tokens_of))
+    if request.passages and not fitting:
         raise ReaderUnsuited(
             f"The reader has room for {max(room, 0)} tokens, and the question with one passage takes more.",
             subject=room,
             remedy="Choose a reader with a longer context, or set HMT_QA_READER_CONTEXT if it has one.",
         )
+    parts = (_worded(number, passage) for number, passage in enumerate(joined(fitting), 1))
     return "\n\n".join([*parts, question])
 
 
@@ -65,6 +60,14 @@ def heeding_refusal(pieces: Iterator[str]) -> Iterator[str]:
             return
     if held:
         yield held
+
+
+def _fitting(passages: Sequence[Passage], left: int, tokens_of: Callable[[str], int]) -> Iterator[Passage]:
+    for number, passage in enumerate(passages, 1):
+        left -= tokens_of(_worded(number, passage))
+        if left < 0:
+            return
+        yield passage
 
 
 def _worded(number: int, passage: Passage) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator, Sequence
 
+from hmt_qa.confidence import Signs
 from hmt_qa.engine import LocalEngine
 from hmt_qa.model.streaming import stream_text
 from hmt_qa.prompt import PromptFormat
+from hmt_qa.types import Mode
 from hmt_qa.writers.contract import Request, Unanswerable
 
 ANSWER_TOKENS = 96
@@ -24,19 +26,35 @@ class MemoryWriter:
         """The model's name and hash."""
         return self._engine.model_id
 
-    def write(self, request: Request) -> Generator[str]:
-        """See `Writer`; the model's own mark for "not answered here" is `Unanswerable`."""
-        from hmt_qa.model.choosing import Choice
+    def write(self, request: Request) -> Generator[str, None, float | None]:
+        """See `Writer`; the model's own mark for "not answered here" is `Unanswerable`, as is too little confidence.
 
+        Where the model's confidence is known, an answer is held back until it is: nothing said is taken back.
+        """
         ids = self._ids(request)
         tokens = self._engine.generate(
-            request.prompt_1MD,
-            ids,
-            max_new_tokens=ANSWER_TOKENS,
-            stop_ids=self._format.ends,
-            choice=Choice.of(self._engine.config, self._format.unanswerable),
+            request.prompt_1MD, ids, max_new_tokens=ANSWER_TOKENS, stop_ids=self._format.ends
         )
-        yield from stream_text(self._until_end(tokens), self._engine.tokenizer)
+        judge = self._engine.confidence if request.mode is Mode.EVIDENCE else None
+        if judge is None:
+            yield from self._text(tokens)
+            return None
+        new = list(tokens)
+        held = list(self._text(new))
+        confidence = judge.of(self._signs(request, ids, new))
+        if confidence < judge.threshold:
+            raise Unanswerable(confidence)
+        yield from held
+        return confidence
+
+    def _text(self, tokens: Iterable[int]) -> Iterator[str]:
+        return stream_text(self._until_end(tokens), self._engine.tokenizer)
+
+    def _signs(self, request: Request, ids: Sequence[int], new: Sequence[int]) -> Signs:
+        from hmt_qa.model.odds import odds_of
+
+        odds = odds_of(self._engine.model, request.prompt_1MD, ids, new, refusal=self._format.unanswerable)
+        return Signs(refusal=odds.refusal, log_probabilities=odds.log_probabilities, share=request.share)
 
     def _ids(self, request: Request) -> list[int]:
         """What the model reads, with as many passages as fit: learned positions end hard."""
@@ -49,7 +67,7 @@ class MemoryWriter:
                 ids = self._format.build(read, request.question_ids)
         return ids
 
-    def _until_end(self, tokens: Iterator[int]) -> Iterator[int]:
+    def _until_end(self, tokens: Iterable[int]) -> Iterator[int]:
         for token in tokens:
             if token == self._format.unanswerable:
                 raise Unanswerable

@@ -1,4 +1,4 @@
-"""From paths to stored memories: one file after the other, each going on where an earlier run was stopped."""
+"""From paths to stored memories: files side by side, each going on where an earlier run was stopped."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ from pathlib import Path
 from hmt_ingest.border import opened
 from hmt_ingest.fingerprint import Fingerprint, require_unchanged, stamp_of, take_fingerprint
 from hmt_ingest.given import GivenText
+from hmt_ingest.line import Line
 from hmt_ingest.naming import shown
 from hmt_ingest.readers.text import TextReader
 from hmt_ingest.reading import Reading
 from hmt_ingest.registry import installed_readers
+from hmt_ingest.side_by_side import SideBySide
 from hmt_ingest.suitability import Suitability
 from hmt_ingest.vanished import vanished
 from hmt_ingest.walk import Found, Skipped, Walk
@@ -32,7 +34,7 @@ from hmt_qa.errors import (
     UnsupportedFile,
 )
 from hmt_qa.ports import Ingestion, Library, MemoryReader, ProgressObserver, Reader, SourceText
-from hmt_qa.types import Document, IngestOptions, IngestResult, IngestStatus, SourceFile, Sync
+from hmt_qa.types import Document, IngestOptions, IngestResult, IngestStatus, Share, SourceFile, Sync
 
 logger = logging.getLogger(__name__)
 
@@ -54,17 +56,11 @@ class FileIngestor:
         Files left out of a folder are logged as warnings and have no result. Raises `StorageFull`, which no later file
         could escape; what was committed until then stays, as it does on any other interruption.
         """
-        registry = installed_readers()
-        walk = Walk(
-            suitability=Suitability(registry),
-            recursive=options.recursive,
-            include=options.include,
-            exclude=options.exclude,
-        )
+        walk = _walk(options)
         work = _Work(options=options, library=library, engine=engine, on_progress=on_progress)
         if not options.watch:
             yield from work.take_all(walk.files(paths))
-            yield from work.delete_vanished(paths)
+            yield from _delete_vanished(paths, options=options, library=library)
             return
         watch = Watch(walk=walk, paths=paths)
         for number, look in enumerate(watch.looks()):
@@ -72,7 +68,34 @@ class FileIngestor:
             while work.unlucky:
                 watch.retry(work.unlucky.pop())
             if watch.missed() or not number:
-                yield from work.delete_vanished(paths)
+                yield from _delete_vanished(paths, options=options, library=library)
+
+    def shares(self, paths: Sequence[Path], *, options: IngestOptions) -> Iterator[Share]:
+        """See `DivisibleIngestor`; a file that vanishes meanwhile has no size."""
+        for entry in _walk(options).files(paths):
+            if isinstance(entry, Skipped):
+                _log_skipped(entry)
+            else:
+                size = entry.path.stat().st_size if entry.path.exists() else 0
+                yield Share(path=entry.path, name=shown(entry.path), named=entry.named, size_bytes=size)
+
+    def ingest_share(
+        self,
+        share: Share,
+        *,
+        options: IngestOptions,
+        library: Library,
+        engine: MemoryReader,
+        on_progress: ProgressObserver,
+    ) -> IngestResult | None:
+        """See `DivisibleIngestor`; raises `StorageFull`."""
+        work = _Work(options=options, library=library, engine=engine, on_progress=on_progress)
+        return work.take(Found(share.path, named=share.named))
+
+    def conclude(self, paths: Sequence[Path], *, options: IngestOptions, library: Library) -> Iterator[IngestResult]:
+        """See `DivisibleIngestor`."""
+        _tidy(library)
+        yield from _delete_vanished(paths, options=options, library=library)
 
     def ingest_text(
         self,
@@ -100,34 +123,47 @@ class _Work:
     engine: MemoryReader
     on_progress: ProgressObserver
     unlucky: set[Path] = field(default_factory=set)
+    line: Line = field(default_factory=Line)
 
     def take_all(self, entries: Iterable[Found | Skipped]) -> Iterator[IngestResult]:
         """A result for each file; what they replaced leaves no trace."""
-        for entry in entries:
-            if isinstance(entry, Skipped):
-                _log_skipped(entry)
-            elif (result := self.take(entry)) is not None:
-                yield result
+        files = _named_or_skipped(entries)
+        if self.options.dry_run or self.options.workers == 1:
+            yield from filter(None, map(self.take, files))
+        else:
+            yield from self._take_many(list(files))
         if not self.options.dry_run:
-            try:
-                self.library.tidy()
-            except (LibraryBusy, StorageFull) as problem:  # what was read is safe, and a later run tidies
-                logger.warning("not tidied: %s", problem)
+            _tidy(self.library)
 
-    def delete_vanished(self, paths: Sequence[Path]) -> Iterator[IngestResult]:
-        """Where the collection is to follow its files, delete documents whose files are gone from `paths`."""
-        if self.options.sync is not Sync.UPSERTS_AND_DELETE:
-            return
-        documents = self.library.documents(collection=self.options.collection)
-        for document in vanished(documents, paths, recursive=self.options.recursive):
-            started = time.perf_counter()
-            try:
-                if not self.options.dry_run:
-                    self.library.remove(document.id)
-            except HmtQaError as problem:
-                yield _failed(document.path, problem, started)
+    def _take_many(self, files: Sequence[Found]) -> Iterator[IngestResult]:
+        """As many at once as `files` and the engine allow; the unchanged ones first, which need no engine."""
+        to_read = []
+        for found in files:
+            if (result := self._untouched(found)) is None:
+                to_read.append(found)
             else:
-                yield _result(document.path, IngestStatus.DELETED, document, started)
+                yield result
+        if len(files) == 1 or not to_read:
+            yield from filter(None, map(self.take, to_read))
+            return
+        # All files count, also those not to be read: a run that goes on where one was stopped has the same setting.
+        with self.engine.together(len(files), workers=self.options.workers) as lanes:
+            line = Line(to_read)
+            crowd = SideBySide(lanes, line)
+            lane = replace(self, on_progress=crowd.observe, line=line)
+            yield from crowd.results(lane.take, on_progress=self.on_progress)
+
+    def _untouched(self, found: Found) -> IngestResult | None:
+        """The result for a file that size and times show to be as it was read."""
+        started = time.perf_counter()
+        path = shown(found.path)
+        try:
+            known = self.library.known(collection=self.options.collection, path=path)
+            if known is None or known.document.model_id != self.engine.model_id or known.stamp != stamp_of(found.path):
+                return None
+        except HmtQaError:  # whoever takes the file says so
+            return None
+        return _result(path, IngestStatus.UNCHANGED, known.document, started)
 
     def take(self, found: Found) -> IngestResult | None:
         """Ingest one file; None where it was found in a folder and turns out to hold nothing readable."""
@@ -187,7 +223,8 @@ class _Work:
             return IngestStatus.UNCHANGED, holder, ""
         if self.options.dry_run:
             return self._foreseen(source), known.document if known else None, ""
-        return self._open(path, source, now)
+        with self.line.reading(source.sha256):
+            return self._open(path, source, now)
 
     def _holder(self, source: SourceFile) -> Document | None:
         if self.options.sync is not Sync.DUPLICATES_ONLY:
@@ -260,6 +297,38 @@ class _Work:
         return _failed(source.path, problem, started)
 
 
+def _walk(options: IngestOptions) -> Walk:
+    return Walk(
+        suitability=Suitability(installed_readers()),
+        recursive=options.recursive,
+        include=options.include,
+        exclude=options.exclude,
+    )
+
+
+def _tidy(library: Library) -> None:
+    try:
+        library.tidy()
+    except (LibraryBusy, StorageFull) as problem:  # what was read is safe, and a later run tidies
+        logger.warning("not tidied: %s", problem)
+
+
+def _delete_vanished(paths: Sequence[Path], *, options: IngestOptions, library: Library) -> Iterator[IngestResult]:
+    """Where the collection is to follow its files, delete documents whose files are gone from `paths`."""
+    if options.sync is not Sync.UPSERTS_AND_DELETE:
+        return
+    documents = library.documents(collection=options.collection)
+    for document in vanished(documents, paths, recursive=options.recursive):
+        started = time.perf_counter()
+        try:
+            if not options.dry_run:
+                library.remove(document.id)
+        except HmtQaError as problem:
+            yield _failed(document.path, problem, started)
+        else:
+            yield _result(document.path, IngestStatus.DELETED, document, started)
+
+
 class _FailedAndRecorded(Exception):
     """A `FileProblem` that its ingestion already holds."""
 
@@ -280,6 +349,15 @@ def _result(
     seconds = time.perf_counter() - started
     identity = document.id if document else ""
     return IngestResult(path=path, status=status, document=identity, seconds=seconds, error=error, **counts)
+
+
+def _named_or_skipped(entries: Iterable[Found | Skipped]) -> Iterator[Found]:
+    """The files; what is left out is logged."""
+    for entry in entries:
+        if isinstance(entry, Skipped):
+            _log_skipped(entry)
+        else:
+            yield entry
 
 
 def _log_skipped(entry: Skipped) -> None:

@@ -1,4 +1,4 @@
-"""Where errors of the database become errors of the library: the one place that knows SQLite's codes."""
+"""Where errors of the database become errors of the library: the one place that knows SQLite's and SQL's codes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DatabaseError, DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from hmt_qa.errors import LibraryBusy, LibraryProblem, LibraryUnusable, StorageFull
@@ -22,6 +22,20 @@ _REMEDIES = {
     sqlite3.SQLITE_PERM: "Check that you may write to the file and its folder.",
     sqlite3.SQLITE_IOERR: "Check the disk and the system's log.",
 }
+_UNEXPLAINED = "Run `hmt-qa doctor`, and report this if it finds nothing."
+
+# SQLSTATEs of PostgreSQL, or the classes that their first two characters are.
+_SERVER_FULL = {"53100", "53200"}  # disk, memory
+_SERVER_BUSY = {"55P03", "40P01", "40001", "53300"}  # lock not available, deadlock, serialisation, connections
+_SERVER_REMEDIES = {
+    "": "Check that the server runs and can be reached, and that host, user, password and database are right.",
+    "08": "Check that the server runs and can be reached, then run the same command again: it goes on.",
+    "57": "The server was stopped or ended this connection: run the same command again, it goes on where it stopped.",
+    "28": "Check user and password; PGPASSWORD or ~/.pgpass keep the password out of the URL.",
+    "3D": "Make the database first: createdb --encoding=UTF8 NAME.",
+    "42": "Check that this user may create and change tables in that database.",
+    "XX": "The server finds its files damaged: restore them from a backup.",
+}
 
 
 @contextmanager
@@ -30,30 +44,55 @@ def library_errors(place: str) -> Iterator[None]:
     try:
         yield
     except DBAPIError as error:
-        cause = error.orig if isinstance(error.orig, sqlite3.Error) else None
-        raise _translated(place, cause or error) from error
+        if isinstance(error.orig, sqlite3.Error):
+            raise _of_sqlite(place, error.orig) from error
+        raise _of_server(place, error) from error
     except sqlite3.Error as error:
-        raise _translated(place, error) from error
+        raise _of_sqlite(place, error) from error
     except PoolTimeout as error:
         raise _busy(place) from error
 
 
-def _translated(place: str, error: Exception) -> LibraryProblem:
+def reason(error: DatabaseError) -> str:
+    """Why something that is stored could not be read."""
+    cause = error.orig
+    code = getattr(cause, "sqlite_errorcode", 0) & 0xFF
+    if code == sqlite3.SQLITE_CORRUPT:
+        return f"SQLite finds it damaged: {cause}"
+    return str(cause)
+
+
+def _of_sqlite(place: str, error: sqlite3.Error) -> LibraryProblem:
     code = getattr(error, "sqlite_errorcode", 0)
     primary = code & 0xFF  # an extended code keeps its kind in the low byte
     if primary == sqlite3.SQLITE_FULL or code in _FULL:
-        return StorageFull(
-            f"The library {place} could not grow ({error}); everything committed before is kept.",
-            subject=place,
-            remedy="Free some disk space and run the same command again: it goes on where it stopped.",
-        )
+        return _full(place, error)
     if primary in _BUSY:
         return _busy(place)
-    return LibraryUnusable(
-        f"The library {place} cannot be used: {error}.",
+    return _unusable(place, str(error), _REMEDIES.get(primary, _UNEXPLAINED))
+
+
+def _of_server(place: str, error: DBAPIError) -> LibraryProblem:
+    code: str = getattr(error.orig, "sqlstate", None) or ""
+    if code in _SERVER_FULL:
+        return _full(place, error.orig)
+    if code in _SERVER_BUSY:
+        return _busy(place)
+    # What comes after the first line is the statement's text, or the same once more for each address tried.
+    said = (str(error.orig).strip() or type(error.orig).__name__).splitlines()[0].rstrip(".")
+    return _unusable(place, said, _SERVER_REMEDIES.get(code[:2], _UNEXPLAINED))
+
+
+def _full(place: str, error: BaseException | None) -> StorageFull:
+    return StorageFull(
+        f"The library {place} could not grow ({error}); everything committed before is kept.",
         subject=place,
-        remedy=_REMEDIES.get(primary, "Run `hmt-qa doctor`, and report this if it finds nothing."),
+        remedy="Free some disk space and run the same command again: it goes on where it stopped.",
     )
+
+
+def _unusable(place: str, said: str, remedy: str) -> LibraryUnusable:
+    return LibraryUnusable(f"The library {place} cannot be used: {said}.", subject=place, remedy=remedy)
 
 
 def _busy(place: str) -> LibraryBusy:

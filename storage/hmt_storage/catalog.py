@@ -20,6 +20,7 @@ class Listed(NamedTuple):
 
     memory_id: int
     hidden: int
+    title: str
     state: MemoryState
 
 
@@ -27,14 +28,14 @@ class Catalog:
     """Every document at one moment."""
 
     def __init__(self, connection: Connection) -> None:
-        columns = (D.collection, M.id, M.hidden, D.id, M.model_id, M.state_id, M.segments)
+        columns = (D.collection, M.id, M.hidden, D.title, D.id, M.model_id, M.state_id, M.segments)
         rows = connection.execute(select(*columns).join(M, M.id == D.memory_id).order_by(D.added_at, D.id)).all()
         self.documents: dict[str, Listed] = {}
         self.collections: defaultdict[str, list[str]] = defaultdict(list)
         self.of_memory: defaultdict[int, list[str]] = defaultdict(list)
-        for collection, memory_id, hidden, *state in rows:
+        for collection, memory_id, hidden, title, *state in rows:
             values: Any = state
-            listed = Listed(memory_id, hidden, MemoryState._make(values))
+            listed = Listed(memory_id, hidden, title, MemoryState._make(values))
             self.documents[listed.state.document] = listed
             self.collections[collection].append(listed.state.document)
             self.of_memory[memory_id].append(listed.state.document)
@@ -62,7 +63,7 @@ class Catalogs:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._lock = Lock()
-        self._version = -1
+        self._version = ""
         self._catalog: Catalog | None = None
 
     def now(self) -> Catalog:

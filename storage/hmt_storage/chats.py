@@ -68,7 +68,7 @@ class SqlChats:
         with self._database.read() as connection:
             identity = self._resolve(connection, conversation_id).id
             query = select(T.__table__).where(T.conversation_id == identity).order_by(T.number)
-            return [_turn(connection, row) for row in connection.execute(query)]
+            return [as_turn(connection, row) for row in connection.execute(query)]
 
     def memory(self, conversation_id: str, *, model_id: str, dtype: str) -> Sequence[TurnSegment]:
         """The memory that this model has of what was said; empty where it has none. Raises `DamagedMemory`."""
@@ -119,7 +119,7 @@ class SqlChats:
         with self._database.write() as connection:
             found = self._resolve(connection, conversation_id)
             connection.execute(delete(C).where(C.id == found.id))
-        self._database.flush_log()
+        self._database.erase_deleted()
         return _conversation(found)
 
     def _resolve(self, connection: Connection, asked: str) -> Row[*tuple[Any, ...]]:
@@ -168,7 +168,8 @@ def _kept(answer: Answer) -> str:
     return json.dumps(fields)
 
 
-def _turn(connection: Connection, row: Row[*tuple[Any, ...]]) -> Turn:
+def as_turn(connection: Connection, row: Row[*tuple[Any, ...]]) -> Turn:
+    """A stored turn; raises ValueError, TypeError or KeyError where its answer is not as it was written."""
     fields = json.loads(row.answer)
     kept = [citation for told in fields["citations"] if (citation := _citation(connection, told)) is not None]
     answer = Answer(

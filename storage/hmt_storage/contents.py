@@ -20,6 +20,7 @@ from hmt_storage.packing import row_bytes, unpack_boxes, unpack_tokens
 
 MOST_CHARACTERS = 1_000_000  # of a segment, whose tokens number some hundred
 MOST_NAME = 4096  # characters of a path, a title, a label
+MOST_METADATA = 100_000  # characters of what a caller keeps about a document
 MOST_HIDDEN = 1_000_000  # numbers of a segment's row
 LARGEST_VALUE = 1e6  # of a memory: far above any hidden state, far below where a product would overflow
 LARGEST_PAGE = 1e6  # points
@@ -95,6 +96,23 @@ def require_name(what: str, name: str, *, empty: bool = False) -> None:
         raise Flaw(f"{what} is longer than {MOST_NAME} characters or has control characters in it")
     if not (name or empty):
         raise Flaw(f"{what} is empty")
+
+
+def require_metadata(content: str) -> None:
+    """Raise `Flaw` unless what came for a document is empty or a JSON object of a sensible size."""
+    if len(content) > MOST_METADATA:
+        raise Flaw(f"what is kept about a document is longer than {MOST_METADATA} characters")
+    require_object(content)
+
+
+def require_object(content: str) -> None:
+    """Raise `Flaw` unless it is empty or a JSON object."""
+    try:
+        kept = json.loads(content) if content else {}
+    except (ValueError, RecursionError) as error:
+        raise Flaw("what is kept about a document is no JSON") from error
+    if not isinstance(kept, dict):
+        raise Flaw("what is kept about a document is no JSON object")
 
 
 def check_head(head: Head) -> None:

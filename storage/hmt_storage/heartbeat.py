@@ -67,6 +67,6 @@ class Heartbeat:
         if row.cancel_requested:
             self._cancelled.set()
         if time.time() - row.heartbeat_at >= BEAT_SECONDS:
-            with self._database.write() as connection:
+            with self._database.append() as connection:
                 connection.execute(update(J).where(mine, J.owner == self._claimed.owner).values(**lease(time.time())))
         return True

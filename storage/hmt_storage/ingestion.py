@@ -134,7 +134,7 @@ class SqlIngestion:
 
         Pages that are stored already are passed over. Raises ValueError where segment, row or pages do not follow on.
         """
-        with self._database.write() as connection:
+        with self._database.append() as connection:
             self._check(connection)
             memory = connection.execute(select(M.__table__).where(M.id == self._memory_id)).one()
             _must_follow(segment, number=memory.segments, characters=memory.characters)

@@ -88,7 +88,8 @@ def copy(connection: Connection, old: int, new: int, *, segments: range, pages: 
         chosen = select(literal(new), table.number, *(getattr(table, name) for name in names)).where(
             table.memory_id == old, table.number >= numbers.start, table.number < numbers.stop
         )
-        copied = connection.execute(insert(table).from_select(columns, chosen.order_by(table.number))).rowcount
+        copying = insert(table).from_select(columns, chosen.order_by(table.number))
+        copied = connection.execute(copying, execution_options={"preserve_rowcount": True}).rowcount
         if copied != len(numbers):
             raise LookupError(f"memory {old} has {copied} of {len(numbers)} {table.__tablename__}")
     _note_settings(connection, old, new)

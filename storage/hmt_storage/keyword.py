@@ -1,33 +1,62 @@
-"""Full-text search over segments with SQLite's FTS5; the one file that knows its query language.
+"""Full-text search over segments, by whichever index the database has; knows no query language.
 
-Words are runs between spaces and punctuation: languages written without spaces are found by whole runs only.
+What both share: BM25 over any of the question's words, and a bound on how much of a large library one question ranks.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from typing import Protocol
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Row
 
 from hmt_qa.keywords import terms
 from hmt_qa.types import Hit, Place
 
 _MARGIN = 4  # times as many as are wanted
-_MOST_SCOPED = 64  # beyond, naming each memory in the expression costs more than ranking all and filtering
-_MOST_RANKED = 30_000
+MOST_RANKED = 30_000
 """Matches that a question may have all ranked: BM25 reads the list of every word, however common, to the end."""
 
-# bm25 is negative, better matches lower. Its weights: nothing for the memory's number, one for the text.
-_BEST = text("""
-    SELECT best.score, s.number, s.memory_id
-    FROM (
-        SELECT row AS id, score FROM (
-            SELECT rowid AS row, -bm25(segment_words, 0.0, 1.0) AS score
-            FROM segment_words WHERE segment_words MATCH :expression LIMIT :ranked
-        ) ORDER BY score DESC LIMIT :first
-    ) AS best JOIN segments AS s ON s.id = best.id
-""")
-_COUNT = text("SELECT count(*) FROM (SELECT 1 FROM segment_words WHERE segment_words MATCH :expression LIMIT :most)")
+
+class KeywordIndex(Protocol):
+    """One database's index. `memories` limits a search to some; None is for all of them."""
+
+    def count(self, connection: Connection, term: str, *, most: int) -> int:
+        """How many segments hold a term (words that stand together), counted up to `most`."""
+        ...
+
+    def best(
+        self, connection: Connection, counts: Mapping[str, int], *, memories: Collection[int] | None, first: int
+    ) -> Sequence[Row[float, int, int]]:
+        """(score, segment's number, memory) of the `first` best by the terms of `counts`, best first."""
+        ...
+
+    def compact(self, connection: Connection) -> None:
+        """Let the index forget deleted words, as far as that is done inside a transaction."""
+        ...
+
+    def note_deletion(self, connection: Connection) -> None:
+        """Remember, in the transaction that deletes, that there is something to forget."""
+        ...
+
+    def is_compact(self, connection: Connection) -> bool:
+        """Whether nothing was deleted since all was forgotten."""
+        ...
+
+    def flaw(self, connection: Connection) -> str:
+        """What is wrong with the index, or with the database as a whole; nothing where all is in order."""
+        ...
+
+
+def index_of(connection: Connection) -> KeywordIndex:
+    """The index of the database that this connection is to."""
+    if connection.dialect.name == "sqlite":
+        from hmt_storage.fts5 import FTS5
+
+        return FTS5
+    from hmt_storage.tsvector import TSVECTOR
+
+    return TSVECTOR
 
 
 def search(
@@ -41,13 +70,11 @@ def search(
     wanted = terms(question)
     if not wanted or not of_memory or top < 1:
         return []
-    expression = _words(_affordable(connection, wanted))
-    if len(of_memory) <= _MOST_SCOPED and not everywhere:
-        expression = "memory_id : (" + " OR ".join(f'"{memory}"' for memory in of_memory) + f") AND {expression}"
+    index = index_of(connection)
+    counts = _affordable({term: index.count(connection, term, most=MOST_RANKED) for term in wanted})
     first = _MARGIN * top
     while True:
-        limits = {"expression": expression, "ranked": _MOST_RANKED, "first": first}
-        rows = connection.execute(_BEST, limits).all()
+        rows = index.best(connection, counts, memories=None if everywhere else of_memory.keys(), first=first)
         hits = [
             Hit(place=Place(document=document, segment=number), score=score)
             for score, number, memory in rows
@@ -59,41 +86,28 @@ def search(
         first *= 8
 
 
-def _affordable(connection: Connection, wanted: Sequence[str]) -> list[str]:
-    """The rarest of the words, in their order, whose matches can all be ranked; one at least."""
-    counts = {}
-    for term in wanted:
-        parameters = {"expression": _words([term]), "most": _MOST_RANKED}
-        counts[term] = connection.execute(_COUNT, parameters).scalar_one()
+def _affordable(counts: Mapping[str, int]) -> dict[str, int]:
+    """The rarest of the terms, in their order, whose matches can all be ranked; one at least."""
     kept: set[str] = set()
     matches = 0
     for term in sorted(counts, key=counts.__getitem__):
         matches += counts[term]
-        if kept and matches > _MOST_RANKED:
+        if kept and matches > MOST_RANKED:
             break
         kept.add(term)
-    return [term for term in wanted if term in kept]
+    return {term: count for term, count in counts.items() if term in kept}
 
 
 def compact(connection: Connection) -> None:
-    """Merge the index into one piece: until then, deleted words stay in its older pieces beside a tombstone.
-
-    FTS5's own secure-delete needs SQLite 3.42, and older ones cannot read an index that has used it.
-    """
-    connection.execute(text("INSERT INTO segment_words(segment_words) VALUES ('optimize')"))
-    connection.exec_driver_sql("PRAGMA user_version = 0")
+    """See `KeywordIndex.compact`."""
+    index_of(connection).compact(connection)
 
 
 def note_deletion(connection: Connection) -> None:
-    """Remember, in the transaction that deletes, that the index is to be compacted."""
-    connection.exec_driver_sql("PRAGMA user_version = 1")
+    """See `KeywordIndex.note_deletion`."""
+    index_of(connection).note_deletion(connection)
 
 
 def is_compact(connection: Connection) -> bool:
-    """Whether nothing was deleted since it was compacted."""
-    return connection.exec_driver_sql("PRAGMA user_version").scalar() == 0
-
-
-def _words(asked_for: Sequence[str]) -> str:
-    # Terms hold letters, digits, marks and spaces only, so the quotes cannot be closed from inside.
-    return "text : (" + " OR ".join(f'"{term}"' for term in asked_for) + ")"
+    """See `KeywordIndex.is_compact`."""
+    return index_of(connection).is_compact(connection)

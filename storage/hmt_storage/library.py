@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import cast
 
 from sqlalchemy import delete, insert, select, update
-from sqlalchemy.engine import URL
 
 from hmt_qa.ports import Library
 from hmt_qa.types import (
@@ -39,7 +38,7 @@ from hmt_storage.bundles.writing import write
 from hmt_storage.catalog import Catalogs
 from hmt_storage.chats import SqlChats
 from hmt_storage.collecting import collect
-from hmt_storage.database import Database, make_home
+from hmt_storage.database import Database, make_home, open_database, url_of_file
 from hmt_storage.ingestion import SqlIngestion
 from hmt_storage.packing import printable, row_bytes
 from hmt_storage.progress import committed
@@ -51,13 +50,14 @@ from hmt_storage.tables import MetadataRecord
 from hmt_storage.tables import RowRecord as R
 from hmt_storage.users import SqlUsers
 from hmt_storage.vectors import VectorIndex
-from hmt_storage.verifying import verify_documents, verify_file
+from hmt_storage.verifying import verify_documents, verify_whole
+from hmt_storage.verifying_chats import verify_conversations
 
 INDEX_FOLDER = "index"  # in the home folder: a cache of what the database says
 
 
 class SqlLibrary:
-    """Documents, their text and their memories in one SQLite file; safe to share between threads and processes.
+    """Documents, their text and their memories in one database; safe to share between threads and processes.
 
     Methods that take a document's id also take its beginning, four characters or more, where only one fits.
     They raise `LibraryProblem` subclasses only; `UnknownDocument` where the id names none.
@@ -77,8 +77,7 @@ class SqlLibrary:
         Raises `LibraryUnusable` for a file that is not ours or of a newer version.
         """
         make_home(home)
-        address = url or URL.create("sqlite", database=str(home / "library.db")).render_as_string()
-        database = Database(address)
+        database = open_database(url or url_of_file(home / "library.db"))
         try:
             bring_to_head(database)
         except BaseException:
@@ -108,6 +107,11 @@ class SqlLibrary:
     def document_ids(self, *, collection: str | None = None) -> Sequence[str]:
         """The ids of all readable documents, oldest first."""
         return self._catalogs.now().ids(None if collection is None else printable(collection))
+
+    def titles(self, documents: Sequence[str]) -> Mapping[str, str]:
+        """The titles of those of these documents that there are, in order; quick for any number of them."""
+        listed = self._catalogs.now().documents
+        return {document: listed[document].title for document in documents if document in listed}
 
     def known(self, *, collection: str, path: str) -> KnownFile | None:
         """The document of this path in this collection with its stamp, if any."""
@@ -142,7 +146,7 @@ class SqlLibrary:
                 return
         with self._database.write() as connection:
             keyword.compact(connection)
-        self._database.flush_log()
+        self._database.erase_deleted()
         self._vectors.forget()
 
     def rename(self, document_id: str, title: str) -> Document:
@@ -166,7 +170,7 @@ class SqlLibrary:
             connection.execute(delete(D).where(D.id == found.id))
             documents.drop_if_unused(connection, found.memory_id)
             keyword.compact(connection)
-        self._database.flush_log()
+        self._database.erase_deleted()
         self._vectors.forget()
         return document
 
@@ -356,7 +360,7 @@ class SqlLibrary:
             job = jobs.load(connection, job_id)
             jobs.discard(connection, job_id)
             keyword.compact(connection)
-        self._database.flush_log()
+        self._database.erase_deleted()
         return job
 
     def report_failure(self, source: SourceFile, error: str) -> Job:
@@ -388,12 +392,13 @@ class SqlLibrary:
             return take_in(connection, bundle, collection=collection)
 
     def verify(self) -> Iterator[Verdict]:
-        """Look at every stored byte: a verdict on the file, then one on each document."""
+        """Look at every stored byte: a verdict on the whole, then one on each document and each conversation."""
         with self._database.write() as connection:
-            whole = verify_file(connection)
+            whole = verify_whole(connection)
         yield whole
         with self._database.read() as connection:
             yield from verify_documents(connection)
+            yield from verify_conversations(connection)
 
     def collect_garbage(self) -> Sequence[Collected]:
         """Remove what nothing refers to, and give the room it took back to the disk."""

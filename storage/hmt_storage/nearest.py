@@ -75,8 +75,10 @@ class NearestIndex:
             self._bring_up_to_date(connection, wanted)
             index = self._index
             _, ids = index.search(query_D.reshape(1, -1).astype(np.float32), count)
-        found = (divmod(int(number), NUMBERS) for number in ids[0] if number >= 0)
-        return list(dict.fromkeys(Found(memory_id, place // wanted.parts) for memory_id, place in found))
+        memories, places = np.divmod(ids[0][ids[0] >= 0], NUMBERS)
+        found = np.stack([memories, places // wanted.parts], axis=1)
+        _, first = np.unique(found, axis=0, return_index=True)
+        return [Found(memory_id, segment) for memory_id, segment in found[np.sort(first)].tolist()]
 
     def forget(self) -> None:
         """Delete the files: something was deleted that they may hold codes of. The next search writes new ones."""

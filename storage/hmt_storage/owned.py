@@ -82,6 +82,11 @@ class OwnedLibrary:
         """Delete a document; returns what it was."""
         return self._seen(self._whole.remove(self._checked(document_id)))
 
+    def titles(self, documents: Sequence[str]) -> Mapping[str, str]:
+        """The titles of those of these documents that are the user's."""
+        own = self._ids()
+        return self._whole.titles([identity for identity in documents if identity in own])
+
     def pages(self, document_id: str) -> Sequence[PageSpan]:
         """The pages of a document in order."""
         return self._whole.pages(self._checked(document_id))

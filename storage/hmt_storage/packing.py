@@ -51,10 +51,10 @@ def unpack_boxes(packed: bytes) -> tuple[TextBox, ...]:
 
 
 def storable(text: str) -> str:
-    """`text` with lone surrogates, which UTF-8 cannot hold, as question marks: equally long, so spans stay true."""
-    return text.encode("utf-8", "replace").decode("utf-8")
+    """`text` without what no database's UTF-8 holds: lone surrogates and NUL become `?`, so that spans stay true."""
+    return text.encode("utf-8", "replace").decode("utf-8").replace("\0", "?")
 
 
 def printable(name: str) -> str:
-    """A path or title with undecodable bytes (lone surrogates) spelled out, so that two such names stay two."""
-    return name.encode("utf-8", "backslashreplace").decode("utf-8")
+    """A path or title with undecodable bytes (lone surrogates) and NUL spelled out, so that two such names stay two."""
+    return name.encode("utf-8", "backslashreplace").decode("utf-8").replace("\0", "\\x00")

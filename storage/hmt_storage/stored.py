@@ -9,6 +9,7 @@ from sqlalchemy import Connection, select
 from hmt_storage.checksums import PageRow, SegmentRow
 from hmt_storage.contents import Head, StoredRow
 from hmt_storage.tables import MemoryRecord as M
+from hmt_storage.tables import MetadataRecord
 from hmt_storage.tables import PageRecord as P
 from hmt_storage.tables import RowRecord as R
 from hmt_storage.tables import SegmentRecord as S
@@ -26,8 +27,9 @@ def pages_of(connection: Connection, memory_id: int) -> Iterator[tuple[PageRow, 
     """Its pages with their stored checksums, in order."""
     columns = [getattr(P, name) for name in PageRow._fields]
     query = select(*columns, P.sha256).where(P.memory_id == memory_id).order_by(P.number)
-    for *page, checksum in connection.execute(query, execution_options=_CHUNKS):
-        yield PageRow(*page), checksum
+    with connection.execute(query, execution_options=_CHUNKS) as found:  # closed also where a flaw ends the reading
+        for *page, checksum in found:
+            yield PageRow(*page), checksum
 
 
 def segments_of(connection: Connection, memory_id: int) -> Iterator[tuple[SegmentRow, bytes, StoredRow]]:
@@ -39,6 +41,12 @@ def segments_of(connection: Connection, memory_id: int) -> Iterator[tuple[Segmen
         .where(S.memory_id == memory_id)
         .order_by(S.number)
     )
-    for row in connection.execute(query, execution_options=_CHUNKS):
-        *text, checksum, state_id, row_checksum, memory = row
-        yield SegmentRow(*text), checksum, StoredRow(state_id or "", row_checksum or b"", memory or b"")
+    with connection.execute(query, execution_options=_CHUNKS) as found:
+        for *text, checksum, state_id, row_checksum, memory in found:
+            yield SegmentRow(*text), checksum, StoredRow(state_id or "", row_checksum or b"", memory or b"")
+
+
+def kept_metadata(connection: Connection, document_id: str) -> str:
+    """What a caller keeps about a document, as JSON; empty where nothing is kept."""
+    query = select(MetadataRecord.content).where(MetadataRecord.document_id == document_id)
+    return connection.execute(query).scalar() or ""

@@ -1,13 +1,13 @@
 """The tables, and nothing else; what they are for is in their docstrings.
 
 Narrow columns stand before wide ones: SQLite reads a row from its head and skips the text or blob it is not asked for.
-Times are Unix seconds. The full-text table over `segments` is SQLite's own: see the migrations and
-`keyword.py`.
+Times are Unix seconds. What the databases have beside them is each one's own (SQLite a full-text table, PostgreSQL the
+column `segments.words` and the table `deletions`): see the migrations, `fts5.py` and `tsvector.py`.
 """
 
 from __future__ import annotations
 
-from sqlalchemy import ForeignKey, Index, LargeBinary, MetaData, String, UniqueConstraint, false
+from sqlalchemy import BigInteger, ForeignKey, Index, Integer, LargeBinary, MetaData, String, UniqueConstraint, false
 from sqlalchemy import text as _sql
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -23,6 +23,7 @@ class Base(DeclarativeBase):
     """Holds the metadata that the migrations are compared with."""
 
     metadata = MetaData(naming_convention=_NAMES)
+    type_annotation_map = {int: BigInteger().with_variant(Integer, "sqlite")}  # noqa: RUF012 - SQLAlchemy's own way
 
 
 class MemoryRecord(Base):

@@ -56,7 +56,7 @@ class SqlUsers:
             user = _load(connection, name)
             connection.execute(delete(C).where(C.owner == name))
             connection.execute(delete(U).where(U.name == name))
-        self._database.flush_log()
+        self._database.erase_deleted()
         return user
 
     def password_hash(self, name: str) -> str | None:

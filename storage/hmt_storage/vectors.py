@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -40,14 +41,15 @@ class VectorIndex:
         effort = 1
         while True:
             count = min(top * parts * effort, wanted.embeddings)
-            places = [
+            near = (
                 Place(document=document, segment=found.segment)
                 for found in self._index.search(connection, wanted, query_D, count)
                 for document in catalog.of_memory[found.memory_id]
                 if asked is None or document in asked
-            ]
-            if len(places) >= top or count == wanted.embeddings:
-                return places[:top]
+            )
+            places = list(islice(near, top))
+            if len(places) == top or count == wanted.embeddings:
+                return places
             effort *= 4  # many of the nearest are of documents that are not asked
 
     def forget(self) -> None:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator
 
-from sqlalchemy import Connection, select, text
+from sqlalchemy import Connection, select
 from sqlalchemy.exc import DatabaseError
 
 from hmt_qa.types import Verdict
+from hmt_storage.border import reason
 from hmt_storage.contents import Flaw, check_head, checked_pages, checked_segments
 from hmt_storage.documents import Location, document_id
+from hmt_storage.keyword import index_of
 from hmt_storage.stored import head_of, pages_of, segments_of
 from hmt_storage.tables import DocumentRecord as D
+from hmt_storage.verifying_chats import metadata_flaw
 
 
 def verify_documents(connection: Connection) -> Iterator[Verdict]:
@@ -25,22 +27,15 @@ def verify_documents(connection: Connection) -> Iterator[Verdict]:
         flaw = flaws[row.memory_id]
         if row.id != document_id(Location(row.collection, row.path)):
             flaw = "its collection or path is not the one it was stored with"
+        flaw = flaw or metadata_flaw(connection, row.id)
         yield Verdict(document=row.id, title=row.title, ok=not flaw, detail=flaw or "as stored")
 
 
-def verify_file(connection: Connection) -> Verdict:
-    """A verdict on the file and its full-text index; the index's own check is a write to SQLite."""
-    try:
-        found = connection.exec_driver_sql("PRAGMA integrity_check(1)").scalar()
-        if found != "ok":
-            return Verdict(document="", title="", ok=False, detail=f"SQLite finds the file damaged: {found}")
-        broken = connection.exec_driver_sql("PRAGMA foreign_key_check").first()
-        if broken:
-            return Verdict(document="", title="", ok=False, detail=f"a row of {broken[0]} belongs to nothing")
-        connection.execute(text("INSERT INTO segment_words(segment_words, rank) VALUES ('integrity-check', 1)"))
-    except DatabaseError as error:
-        return Verdict(document="", title="", ok=False, detail=_reason(error))
-    return Verdict(document="", title="", ok=True, detail="the file and its full-text index are in order")
+def verify_whole(connection: Connection) -> Verdict:
+    """A verdict on the database and its full-text index."""
+    flaw = index_of(connection).flaw(connection)
+    detail = flaw or "the library and its full-text index are in order"
+    return Verdict(document="", title="", ok=not flaw, detail=detail)
 
 
 def _flaw(connection: Connection, memory_id: int) -> str:
@@ -55,13 +50,5 @@ def _flaw(connection: Connection, memory_id: int) -> str:
     except Flaw as flaw:
         return str(flaw)
     except DatabaseError as error:
-        return _reason(error)
+        return reason(error)
     return ""
-
-
-def _reason(error: DatabaseError) -> str:
-    cause = error.orig
-    code = getattr(cause, "sqlite_errorcode", 0) & 0xFF
-    if code == sqlite3.SQLITE_CORRUPT:
-        return f"SQLite finds it damaged: {cause}"
-    return str(cause)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from hmt_qa.errors import AlreadyIngesting, JobCancelled, LibraryBusy
+from hmt_qa.lanes import Lanes
 from hmt_qa.types import Document, EncodedText, Job, JobState, KnownFile, Page, Segment, SourceFile
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -35,6 +37,10 @@ class HashEngine:
             ids=[int.from_bytes(hashlib.sha256(piece.group().encode()).digest()[:3], "big") for piece in pieces],
             spans=[piece.span() for piece in pieces],
         )
+
+    @contextmanager
+    def together(self, documents: int, *, workers: int | None = None) -> Iterator[Lanes]:
+        yield Lanes(count=min(documents, workers or 3), join=lambda: None)
 
     def first_state_id(self) -> str:
         return hashlib.sha256(self.model_id.encode()).hexdigest()

@@ -78,6 +78,20 @@ def test_boxes_lie_on_the_ink_of_the_page_as_shown(tmp_path, rotation):
     assert not (ink & ~covered).any()
 
 
+@pytest.mark.parametrize("page_turn", [0, 90, 180, 270])
+@pytest.mark.parametrize("text_turn", [0, 90, 180, 270])
+def test_lines_are_read_in_their_order_whichever_way_they_run(tmp_path, page_turn, text_turn):
+    def draw(canvas: Canvas) -> None:
+        canvas.translate(200, 150)
+        canvas.rotate(text_turn)
+        lines("First line", "second line", "third and last", left=-40, top=0)(canvas)
+
+    path = rewritten(draw_pdf(tmp_path / "a.pdf", draw), lambda writer: writer.pages[0].rotate(page_turn))
+    _, (page,) = read(path)
+    assert page.text == "First line\nsecond line\nthird and last\n"
+    assert (page.width, page.height) == ((400, 300) if page_turn % 180 == 0 else (300, 400))
+
+
 def test_two_columns_are_read_one_after_the_other_when_drawn_so(tmp_path):
     def draw(canvas: Canvas) -> None:
         lines("left one", "left two")(canvas)

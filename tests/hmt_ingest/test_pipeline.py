@@ -276,9 +276,10 @@ def test_what_another_process_reads_fails_here_and_the_batch_goes_on(tmp_path):
     library = FakeLibrary()
     mine, other = written(tmp_path / "mine.txt"), written(tmp_path / "other.txt", "other\n")
     library.owned.add(("default", str(other)))
-    results = ingest(library, other, mine)
-    assert [result.status for result in results] == [IngestStatus.FAILED, IngestStatus.INGESTED]
-    assert "Another process" in results[0].error
+    results = {result.path: result for result in ingest(library, other, mine)}
+    assert results[str(mine)].status is IngestStatus.INGESTED
+    assert results[str(other)].status is IngestStatus.FAILED
+    assert "Another process" in results[str(other)].error
     assert ("default", str(other)) in library.owned
 
 
@@ -312,10 +313,11 @@ def test_a_file_whose_parser_dies_fails_in_the_middle_and_leaves_nothing(tmp_pat
         writer.append(bomb)
         writer.write(bomb)
     jobs = []
-    results = ingest(library, bomb, good, jobs=jobs)
-    assert [result.status for result in results] == [IngestStatus.FAILED, IngestStatus.INGESTED]
-    assert "needs more than 1,024 MB of memory on page 2" in results[0].error
-    assert jobs[0].path == str(bomb)
+    results = {result.path: result for result in ingest(library, bomb, good, jobs=jobs)}
+    assert results[str(good)].status is IngestStatus.INGESTED
+    assert results[str(bomb)].status is IngestStatus.FAILED
+    assert "needs more than 1,024 MB of memory on page 2" in results[str(bomb)].error
+    assert str(bomb) in {job.path for job in jobs}
     assert not library.pending
     assert not library.owned
 

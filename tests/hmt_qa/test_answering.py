@@ -9,7 +9,7 @@ from time import perf_counter
 import pytest
 import torch
 
-from hmt_qa.answering import NO_ANSWER, Answerer
+from hmt_qa.answering import NO_ANSWER, Answerer, Choice
 from hmt_qa.app import DocumentQA
 from hmt_qa.engine import LocalEngine
 from hmt_qa.prompt import ANSWER, END, PASSAGE, QUESTION, UNANSWERABLE
@@ -25,7 +25,7 @@ class ScriptedEngine(LocalEngine):
     asked: Sequence[int] = ()
     closed = False
 
-    def generate(self, prompt_1MD, ids, *, max_new_tokens, stop_ids) -> Iterator[int]:
+    def generate(self, prompt_1MD, ids, *, max_new_tokens, stop_ids, choice=None) -> Iterator[int]:
         assert isinstance(prompt_1MD, torch.Tensor)
         assert prompt_1MD.shape == (1, 2, self.config.hidden_size)
         self.asked, self.closed = list(ids), False
@@ -152,6 +152,6 @@ def test_times_count_from_the_questions_arrival(qa, scripted):
     documents = [document.id for document in qa.documents()]
     found = qa._retriever.find("Who?", ids, documents=documents, using=Ranking.HYBRID, top=2)
     answerer = Answerer(qa.library, MemoryWriter(scripted))
-    *_, answer = answerer.stream("Who?", ids, found, mode=Mode.EVIDENCE, begun=perf_counter() - 5)
+    *_, answer = answerer.stream("Who?", ids, found, choice=Choice(top=2), mode=Mode.EVIDENCE, begun=perf_counter() - 5)
     assert isinstance(answer, Answer)
     assert answer.timings_ms.first_token > 5_000

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from hmt_qa.citing import QUOTE_CHARACTERS, locate, page_at, sentences
+from hmt_qa.citing import QUOTE_CHARACTERS, claims, locate, page_at, sentences
 from hmt_qa.types import PageSpan, Place, StoredSegment
 
 words = st.text("abcdefghij", min_size=2, max_size=9)
@@ -140,3 +140,23 @@ def test_the_page_of_a_character_is_the_one_that_holds_it_and_past_the_end_the_l
         assert page.char_start <= character < page.char_end
     else:
         assert page.number == len(lengths)
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        ("1904", ["1904"]),
+        ("Agnes Farrow kept it. It opened in 1904.", ["Agnes Farrow kept it.", "It opened in 1904."]),
+        ("Dr. Smith kept the lamp. Yes.", ["Dr. Smith kept the lamp. Yes."]),
+        ("Dr. Smith", ["Dr. Smith"]),
+        ("", []),
+    ],
+)
+def test_an_answers_sentences_are_cited_each_and_abbreviations_are_none(answer, expected):
+    assert [answer[start:end] for start, end in claims(answer)] == expected
+
+
+@given(text=texts)
+def test_claims_hold_all_of_the_answer_but_white_space(text):
+    whole = "".join(text[start:end] for start, end in claims(text))
+    assert "".join(whole.split()) == "".join(text.split())

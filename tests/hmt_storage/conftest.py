@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-import sqlite3
 import struct
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -123,23 +122,37 @@ def sample() -> Callable[..., Sample]:
 
 
 @pytest.fixture
-def library(tmp_path: Path) -> Iterator[SqlLibrary]:
-    opened = SqlLibrary.open(tmp_path)
+def library(tmp_path: Path, database_url: str | None) -> Iterator[SqlLibrary]:
+    """An empty one, on each kind of database in turn."""
+    opened = SqlLibrary.open(tmp_path, url=database_url)
     yield opened
     opened.close()
 
 
 @pytest.fixture
-def rows_in(tmp_path: Path) -> Callable[[str], int]:
-    """How many rows a table of the library in `tmp_path` has, seen past the library."""
+def other(tmp_path: Path, database_url: str | None, library: SqlLibrary) -> Iterator[SqlLibrary]:
+    """The same library as another process has it open."""
+    opened = SqlLibrary.open(tmp_path, url=database_url)
+    yield opened
+    opened.close()
 
-    def rows(table: str) -> int:
-        connection = sqlite3.connect(tmp_path / "library.db")
-        (found,) = connection.execute(f"SELECT count(*) FROM {table}").fetchone()  # noqa: S608 - a constant of the test
-        connection.close()
-        return int(found)
 
-    return rows
+@pytest.fixture
+def sql(library: SqlLibrary) -> Callable[[str], list[tuple[object, ...]]]:
+    """Executes a statement past the library; returns its rows, if it has any."""
+
+    def execute(statement: str) -> list[tuple[object, ...]]:
+        with library._database.write() as connection:
+            done = connection.exec_driver_sql(statement)
+            return [tuple(row) for row in done] if done.returns_rows else []
+
+    return execute
+
+
+@pytest.fixture
+def rows_in(sql: Callable[[str], list[tuple[object, ...]]]) -> Callable[[str], object]:
+    """How many rows a table of `library` has."""
+    return lambda table: sql(f"SELECT count(*) FROM {table}")[0][0]  # noqa: S608 - a constant of the test
 
 
 @pytest.fixture(scope="session")

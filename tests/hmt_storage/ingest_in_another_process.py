@@ -1,6 +1,6 @@
 """Run by tests: ingest a file in a process of its own, say how far it is, and wait to be killed or told to go on.
 
-Usage: ingest_in_another_process.py HOME SEGMENTS  (commits SEGMENTS segments, prints `committed`, then waits)
+Usage: ingest_in_another_process.py HOME SEGMENTS [URL]  (commits SEGMENTS segments, prints `committed`, then waits)
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ TEXT = "".join(f"Line {number} of the log.\n" for number in range(40))
 
 if __name__ == "__main__":
     written = make_sample(TEXT, length=30)
-    ingestion = written.begin(SqlLibrary.open(Path(sys.argv[1])))
+    ingestion = written.begin(SqlLibrary.open(Path(sys.argv[1]), url=(sys.argv[3:] or [None])[0]))
     written.commit(ingestion, written.segments[: int(sys.argv[2])])
     sys.stdout.write("committed\n")
     sys.stdout.flush()

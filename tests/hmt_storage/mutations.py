@@ -146,7 +146,7 @@ def add_objects(bundle: sqlite3.Connection, chance: Random) -> None:
             "ALTER TABLE pages ADD COLUMN x INTEGER",
             "ALTER TABLE documents RENAME COLUMN path TO route",
             "ALTER TABLE segments RENAME TO real_segments; CREATE VIEW segments AS SELECT * FROM real_segments",
-            "PRAGMA user_version = 2",
+            "PRAGMA user_version = 1",
             "PRAGMA application_id = 7",
             "PRAGMA journal_mode = WAL",
         ]

@@ -33,7 +33,8 @@ def source(tmp_path_factory, sample):
     boxed.ingest(library)
     copy = sample(*(page.text for page in whale.pages), path="/copy.txt")
     library.adopt(copy.source, reader="text", model_id="model-1", title="Copy")
-    sample("Der Köder fängt 🐋\n", "Zwei\n", path="/kalt/Köder.txt", collection="german").ingest(library)
+    german = sample("Der Köder fängt 🐋\n", "Zwei\n", path="/kalt/Köder.txt", collection="german").ingest(library)
+    library.set_metadata(german.id, {"author": "N. N.", "year": 1851})
     yield library
     library.close()
 
@@ -64,6 +65,15 @@ def edited(bundle: Path, target: Path, *statements: str, forged: bool = True) ->
         if forged:
             forge(connection)
     return target
+
+
+def test_what_is_kept_about_a_document_goes_with_its_text_and_not_with_the_memory_alone(bundles, library, shape):
+    for bundle, kept in zip(bundles, ({"author": "N. N.", "year": 1851}, None), strict=True):
+        taken = {
+            one.document.title: one.document for one in library.take_in(bundle, shape=shape, collection=bundle.stem)
+        }
+        assert library.metadata(taken["Köder.txt"].id) == kept
+        assert library.metadata(taken["whale.txt"].id) is None
 
 
 def test_documents_arrive_with_memory_text_pages_boxes_and_keywords(source, bundles, library, shape):
@@ -168,7 +178,10 @@ def test_an_imported_document_is_never_taken_for_the_file_it_names(source, bundl
         ("CREATE TRIGGER t AFTER INSERT ON pages BEGIN SELECT 1; END", "triggers"),
         ("CREATE VIEW v AS SELECT 1", "views"),
         ("CREATE TABLE t(x)", "other tables"),
-        ("PRAGMA user_version = 2", "its format is 2"),
+        ("PRAGMA user_version = 1", "its format is 1"),
+        ("UPDATE documents SET metadata = '[1]'", "no JSON object"),
+        ("UPDATE documents SET metadata = '{'", "no JSON"),
+        ("UPDATE documents SET metadata = printf('{\"a\": \"%100000s\"}', 'x')", "longer than 100000 characters"),
         ("PRAGMA application_id = 2", "something else"),
     ],
 )

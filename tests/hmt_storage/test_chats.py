@@ -9,7 +9,6 @@ import pytest
 
 from hmt_qa.errors import ConversationMoved, DamagedMemory, UnknownConversation
 from hmt_qa.types import Answer, Citation, Mode, Timings, TurnSegment
-from hmt_storage.library import SqlLibrary
 
 MODEL = {"model_id": "hmt-small@1", "dtype": "float32"}
 
@@ -52,14 +51,13 @@ def test_turns_and_their_memory_come_back_as_they_were_added(library):
     assert chats.memory(conversation.id, **MODEL) == [segment(n) for n in range(3)]
 
 
-def test_a_library_opened_again_has_the_conversation(library, tmp_path):
+@pytest.mark.databases("sqlite", "postgresql")
+def test_a_library_opened_again_has_the_conversation(library, other):
     conversation = library.chats.begin(title="t", collection=None, documents=())
     library.chats.add(conversation, question="q", about="", answer=answer("a"), memory=[segment(0)], kept=0, **MODEL)
-    again = SqlLibrary.open(tmp_path)
-    assert again.chats.one(conversation.id).turns == 1
-    assert again.chats.one(conversation.id[:5]).id == conversation.id
-    assert again.chats.memory(conversation.id, **MODEL) == [segment(0)]
-    again.close()
+    assert other.chats.one(conversation.id).turns == 1
+    assert other.chats.one(conversation.id[:5]).id == conversation.id
+    assert other.chats.memory(conversation.id, **MODEL) == [segment(0)]
 
 
 def test_another_model_has_no_memory_of_it_and_writes_its_own(library):
@@ -83,6 +81,7 @@ def test_the_latest_conversation_comes_first(library):
     assert [conversation.id for conversation in library.chats.all()] == [first.id, second.id]
 
 
+@pytest.mark.databases("sqlite", "postgresql")
 def test_a_turn_added_elsewhere_meanwhile_is_not_overwritten(library):
     seen = library.chats.begin(title="t", collection=None, documents=())
     library.chats.add(seen, question="theirs", about="", answer=answer("a"), memory=[segment(0)], kept=0, **MODEL)
@@ -92,6 +91,7 @@ def test_a_turn_added_elsewhere_meanwhile_is_not_overwritten(library):
     assert library.chats.memory(seen.id, **MODEL) == [segment(0)]
 
 
+@pytest.mark.databases("sqlite", "postgresql")
 @pytest.mark.parametrize("asked", ["0123456789ab", "nobody", "", "%"])
 def test_a_conversation_nobody_had_is_unknown(library, asked):
     for method in (library.chats.one, library.chats.turns, library.chats.remove):

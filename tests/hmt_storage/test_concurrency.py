@@ -8,9 +8,12 @@ import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
+
 from hmt_storage.library import SqlLibrary
 
 
+@pytest.mark.databases("sqlite", "postgresql")
 def test_threads_write_and_read_at_once(library, sample):
     samples = [sample(f"thread {number}\n" * 20, path=f"/{number}") for number in range(6)]
 
@@ -28,6 +31,7 @@ def test_threads_write_and_read_at_once(library, sample):
         assert library.memory(document.id).rows == b"".join(map(written.row, written.segments))
 
 
+@pytest.mark.databases("sqlite", "postgresql")
 def test_one_transaction_reads_one_moment(library, whale):
     document = whale.ingest(library)
     with library._database.read() as connection:
@@ -48,13 +52,17 @@ def test_a_new_library_waits_for_whoever_makes_it(tmp_path):
     other.close()
 
 
-def test_several_processes_make_a_new_library_at_once(tmp_path):
+@pytest.mark.databases("sqlite", "postgresql")
+def test_several_processes_make_a_new_library_at_once(tmp_path, database_url):
     home = tmp_path / "new"
     code = "import sys; from pathlib import Path; from hmt_storage.library import SqlLibrary; "
-    code += "sys.stdin.readline(); SqlLibrary.open(Path(sys.argv[1])).close()"
+    code += "sys.stdin.readline(); SqlLibrary.open(Path(sys.argv[1]), url=sys.argv[2] or None).close()"
     children = [
         subprocess.Popen(
-            [sys.executable, "-c", code, str(home)], stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            [sys.executable, "-c", code, str(home), database_url or ""],
+            stdin=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
         )
         for _ in range(4)
     ]

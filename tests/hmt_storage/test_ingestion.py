@@ -19,13 +19,14 @@ from hmt_qa.errors import AlreadyIngesting, StorageFull, UnknownDocument
 from hmt_qa.types import JobState, Page, Place
 from hmt_storage.library import SqlLibrary
 
+pytestmark = pytest.mark.databases("sqlite", "postgresql")
 CHILD = Path(__file__).with_name("ingest_in_another_process.py")
 LOG = "".join(f"Line {number} of the log.\n" for number in range(40))
 
 
 @contextmanager
-def another_process(home, segments):
-    command = [sys.executable, str(CHILD), str(home), str(segments)]
+def another_process(home, url, segments):
+    command = [sys.executable, str(CHILD), str(home), str(segments), *filter(None, [url])]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
         try:
             assert child.stdout.readline() == "committed\n"
@@ -166,9 +167,11 @@ def test_a_failed_ingestion_says_why_and_keeps_nothing(library, whale, rows_in):
     assert whale.begin(library).committed_state_ids == ()
 
 
-def test_a_killed_ingestion_loses_no_committed_segment_and_is_taken_over_at_once(library, sample, tmp_path):
+def test_a_killed_ingestion_loses_no_committed_segment_and_is_taken_over_at_once(
+    library, sample, tmp_path, database_url
+):
     written = sample(LOG, length=30)
-    with another_process(tmp_path, 17) as child:
+    with another_process(tmp_path, database_url, 17) as child:
         (running,) = library.jobs()
         assert (running.state, running.segments_done) == (JobState.RUNNING, 17)
         os.kill(child.pid, signal.SIGKILL)
@@ -186,8 +189,8 @@ def test_a_killed_ingestion_loses_no_committed_segment_and_is_taken_over_at_once
     assert library.memory(document.id).rows == b"".join(map(written.row, written.segments))
 
 
-def test_a_live_owner_in_another_process_is_respected(library, sample, tmp_path):
-    with another_process(tmp_path, 1) as child:
+def test_a_live_owner_in_another_process_is_respected(library, sample, tmp_path, database_url):
+    with another_process(tmp_path, database_url, 1) as child:
         with pytest.raises(AlreadyIngesting, match=str(child.pid)) as refused:
             sample(LOG, length=30).begin(library)
         assert refused.value.remedy
@@ -229,16 +232,13 @@ def test_giving_up_works_where_the_database_cannot_be_told(tmp_path, whale):
     library.close()
 
 
-def test_an_owner_on_another_host_has_a_lease(library, whale, tmp_path):
+def test_an_owner_on_another_host_has_a_lease(library, whale, sql):
     ingestion = whale.begin(library)
     whale.commit(ingestion, whale.segments[:2])
-    with sqlite3.connect(tmp_path / "library.db") as connection:
-        connection.execute("UPDATE jobs SET owner = 'elsewhere:1:99:mark'")
+    sql("UPDATE jobs SET owner = 'elsewhere:1:99:mark'")
     with pytest.raises(AlreadyIngesting, match="elsewhere"):
         whale.begin(library)
-    with connection:
-        connection.execute("UPDATE jobs SET lease_expires_at = lease_expires_at - 61")
-    connection.close()
+    sql("UPDATE jobs SET lease_expires_at = lease_expires_at - 61")
     assert library.jobs()[0].state is JobState.INTERRUPTED
     later = whale.begin(library)
     # The first owner lives after all: it must not write between the second one's segments.
@@ -254,12 +254,10 @@ def test_an_owner_on_another_host_has_a_lease(library, whale, tmp_path):
     assert library.text(later.finish().id, 0, 999) == whale.text
 
 
-def test_memory_taken_over_by_another_path_is_closed_to_the_first(library, whale, sample, tmp_path):
+def test_memory_taken_over_by_another_path_is_closed_to_the_first(library, whale, sample, sql):
     first = whale.begin(library)
     whale.commit(first, whale.segments[:2])
-    with sqlite3.connect(tmp_path / "library.db") as connection:
-        connection.execute("UPDATE jobs SET owner = 'elsewhere:1:99:mark', lease_expires_at = 0")
-    connection.close()
+    sql("UPDATE jobs SET owner = 'elsewhere:1:99:mark', lease_expires_at = 0")
     copy = sample(*(page.text for page in whale.pages), path="/copy")
     second = copy.begin(library)
     assert len(second.committed_state_ids) == 2
@@ -312,15 +310,13 @@ def test_another_reader_model_or_row_format_starts_anew(library, whale, change):
     assert len(library.jobs()) == 1
 
 
-def test_going_on_under_another_setting_is_recorded(library, whale, tmp_path):
+def test_going_on_under_another_setting_is_recorded(library, whale, sql):
     for setting, segments in (("cpu", slice(0, 2)), ("cuda", slice(2, 3)), ("cpu", slice(3, None))):
         ingestion = whale.begin(library, setting=setting)
         whale.commit(ingestion, whale.segments[segments])
         ingestion.interrupt()
     whale.begin(library, setting="cpu").finish()
-    with sqlite3.connect(tmp_path / "library.db") as connection:
-        assert connection.execute("SELECT setting FROM memories").fetchall() == [("cpu\ncuda",)]
-    connection.close()
+    assert sql("SELECT setting FROM memories") == [("cpu\ncuda",)]
 
 
 def test_the_same_bytes_can_be_read_anew_under_a_living_document(library, whale, rows_in):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
-from contextlib import closing
 from dataclasses import replace
 
 import pytest
@@ -16,15 +14,15 @@ OLD = ("The first page of it.\n", "", "The second one, longer than the first.\n"
 NEW = (*OLD[:3], "The third, and a good deal more of it.\n")
 
 
-def contents(home):
-    with closing(sqlite3.connect(home / "library.db")) as connection:
-        queries = (
-            "SELECT number, state_id, row, sha256 FROM memory_rows ORDER BY 1",
-            "SELECT number, char_start, char_end, page_first, page_last, token_ids, text FROM segments ORDER BY 1",
-            "SELECT number, char_start, char_end, label, boxes FROM pages ORDER BY 1",
-            "SELECT sha256, setting, segments, tokens, pages, characters, state_id, complete FROM memories",
-        )
-        return [connection.execute(query).fetchall() for query in queries]
+def contents(library):
+    queries = (
+        'SELECT number, state_id, "row", sha256 FROM memory_rows ORDER BY 1',
+        "SELECT number, char_start, char_end, page_first, page_last, token_ids, text FROM segments ORDER BY 1",
+        "SELECT number, char_start, char_end, label, boxes FROM pages ORDER BY 1",
+        "SELECT sha256, setting, segments, tokens, pages, characters, state_id, complete FROM memories",
+    )
+    with library._database.read() as connection:
+        return [connection.exec_driver_sql(query).all() for query in queries]
 
 
 @pytest.fixture
@@ -43,6 +41,7 @@ def at_once(request, monkeypatch):
     monkeypatch.setattr(ingestions, "INHERITED_AT_ONCE", request.param)
 
 
+@pytest.mark.databases("sqlite", "postgresql")
 @pytest.mark.usefixtures("at_once")
 def test_what_is_taken_over_equals_what_would_be_read(library, old, sample, tmp_path):
     new = sample(*NEW)
@@ -62,11 +61,12 @@ def test_what_is_taken_over_equals_what_would_be_read(library, old, sample, tmp_
     assert library.text(document.id, 0, 999) == new.text
     whole = SqlLibrary.open(tmp_path / "whole")
     new.ingest(whole)
+    assert contents(library) == contents(whole)
     whole.close()
-    assert contents(tmp_path) == contents(tmp_path / "whole")
     assert library.keyword_search("second", documents=[document.id], top=9) != []
 
 
+@pytest.mark.databases("sqlite", "postgresql")
 def test_agreement_is_of_text_tokens_pages_and_chain(library, old, sample):
     ingestion = sample(*NEW).begin(library)
     segment = old.segments[0]
@@ -91,20 +91,21 @@ def test_nothing_is_taken_from_another_reader_model_or_row_format(library, old, 
     )
 
 
-def test_rows_of_another_setting_bring_its_name(library, old, sample, tmp_path):
+@pytest.mark.databases("sqlite", "postgresql")
+def test_rows_of_another_setting_bring_its_name(library, old, sample, sql):
     new = sample(*NEW)
     ingestion = new.begin(library, setting="cuda")
     ingestion.inherit(segments=1, pages=1)
     new.commit(ingestion, new.segments[1:])
     ingestion.finish()
-    assert contents(tmp_path)[3][0][1] == "cpu\ncuda"
+    assert sql("SELECT setting FROM memories") == [("cpu\ncuda",)]
 
 
-def test_an_old_memory_that_went_away_meanwhile_gives_nothing(library, old, sample, tmp_path):
+@pytest.mark.databases("sqlite", "postgresql")
+def test_an_old_memory_that_went_away_meanwhile_gives_nothing(library, old, sample, sql):
     new = sample(*NEW)
     ingestion = new.begin(library)
-    with closing(sqlite3.connect(tmp_path / "library.db")) as connection, connection:
-        connection.execute("DELETE FROM memory_rows WHERE memory_id = (SELECT min(id) FROM memories) AND number > 0")
+    sql("DELETE FROM memory_rows WHERE memory_id = (SELECT min(id) FROM memories) AND number > 0")
     ingestion.inherit(segments=2, pages=1)
     assert list(ingestion.committed_state_ids) == []
     new.commit(ingestion, new.segments)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
-import sqlite3
 import time
-from contextlib import closing
 
 import pytest
 
@@ -17,13 +15,7 @@ from hmt_storage.library import SqlLibrary
 from hmt_storage.schema import MIGRATIONS
 from tests.hmt_storage.test_removal import TABLES, bytes_on_disk
 
-
-@pytest.fixture
-def other(tmp_path, library):
-    """The same library as another process sees it."""
-    opened = SqlLibrary.open(tmp_path)
-    yield opened
-    opened.close()
+pytestmark = pytest.mark.databases("sqlite", "postgresql")
 
 
 def until(true):
@@ -31,11 +23,6 @@ def until(true):
     while not true():
         assert time.monotonic() < deadline
         time.sleep(0.01)
-
-
-def sql(home, statement):
-    with closing(sqlite3.connect(home / "library.db")) as connection, connection:
-        return connection.execute(statement).fetchall()
 
 
 def test_progress_only_grows_and_ends_at_exactly_one(library, sample):
@@ -148,20 +135,21 @@ def test_a_long_pause_renews_the_lease(library, other, whale, monkeypatch):
     ingestion.interrupt()
 
 
-def test_a_heart_stops_with_its_ingestion(library, whale, monkeypatch, tmp_path):
+def test_a_heart_stops_with_its_ingestion(library, whale, monkeypatch, sql):
     monkeypatch.setattr(heartbeat, "LISTEN_SECONDS", 0.01)
     monkeypatch.setattr(heartbeat, "BEAT_SECONDS", 0.0)
     ingestion = whale.begin(library)
-    until(lambda: sql(tmp_path, "SELECT heartbeat_at > started_at FROM jobs") == [(1,)])
+    until(lambda: sql("SELECT heartbeat_at > started_at FROM jobs") == [(True,)])
     # Another process has taken it up: the first one must not keep that one's lease alive.
-    sql(tmp_path, "UPDATE jobs SET owner = 'elsewhere:1:99:mark', run = run + 1, lease_expires_at = 1")
+    sql("UPDATE jobs SET owner = 'elsewhere:1:99:mark', run = run + 1, lease_expires_at = 1")
     time.sleep(0.1)
-    assert sql(tmp_path, "SELECT lease_expires_at FROM jobs") == [(1.0,)]
+    assert sql("SELECT lease_expires_at FROM jobs") == [(1.0,)]
     with pytest.raises(AlreadyIngesting):
         whale.commit(ingestion, whale.segments[:1])
 
 
-def test_a_discarded_job_leaves_no_byte_and_the_document_of_its_path_stays(library, other, sample, tmp_path):
+@pytest.mark.databases("sqlite")
+def test_a_discarded_job_leaves_no_byte_and_the_document_of_its_path_stays(library, other, sample, tmp_path, sql):
     kept = sample("An ordinary first version.\n").ingest(library)
     canary = "zyxqwcanary"
     written = sample(f"{canary} {canary}9 secret words\n" * 50, length=100)
@@ -178,7 +166,7 @@ def test_a_discarded_job_leaves_no_byte_and_the_document_of_its_path_stays(libra
     assert not [secret for secret in (canary.encode(), b"canary", b"secret", row) if secret in after]
     assert library.text(kept.id, 0, 99) == "An ordinary first version.\n"
     assert {job.id for job in library.jobs()} == set()
-    assert {table: len(sql(tmp_path, f"SELECT 1 FROM {table}")) for table in TABLES if table != "jobs"} == {  # noqa: S608
+    assert {table: len(sql(f"SELECT 1 FROM {table}")) for table in TABLES if table != "jobs"} == {  # noqa: S608
         "documents": 1,
         "memories": 1,
         "segments": 3,
@@ -213,14 +201,14 @@ def test_a_library_of_the_first_schema_keeps_its_documents_and_jobs(tmp_path, wh
     library.close()
 
 
-def test_a_container_with_our_host_name_and_its_own_process_numbers_is_another_host(library, other, whale, tmp_path):
+def test_a_container_with_our_host_name_and_its_own_process_numbers_is_another_host(library, other, whale, sql):
     ingestion = whale.begin(library)
     owner = (
         f"{socket.gethostname()}/pid4026999999:{os.getpid()}:1:mark"  # no such process here, and none to be looked up
     )
-    sql(tmp_path, f"UPDATE jobs SET owner = '{owner}'")  # noqa: S608
+    sql(f"UPDATE jobs SET owner = '{owner}'")  # noqa: S608
     assert other.job(ingestion.job_id).state is JobState.RUNNING
     with pytest.raises(AlreadyIngesting, match=f"process {os.getpid()} on {socket.gethostname()}[.]"):
         whale.begin(other)
-    sql(tmp_path, "UPDATE jobs SET lease_expires_at = 1")
+    sql("UPDATE jobs SET lease_expires_at = 1")
     assert other.job(ingestion.job_id).state is JobState.INTERRUPTED

@@ -8,11 +8,15 @@ from hypothesis import strategies as st
 
 from hmt_qa.keywords import terms
 from hmt_storage.library import SqlLibrary
+from tests import postgres
+
+pytestmark = pytest.mark.databases("sqlite", "postgresql")
 
 
-@pytest.fixture(scope="module")
-def stored(tmp_path_factory, sample):
-    library = SqlLibrary.open(tmp_path_factory.mktemp("keyword"))
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def stored(request, tmp_path_factory, sample):
+    url = postgres.new_schema(request.getfixturevalue("postgres_socket")) if request.param == "postgresql" else None
+    library = SqlLibrary.open(tmp_path_factory.mktemp("keyword"), url=url)
     document = sample("Der Köder fängt running whales AND NEAR text:memory_id don't 鯨 🐋 1 2 3\n", length=200).ingest(
         library
     )

@@ -47,7 +47,7 @@ def test_a_name_that_only_begins_like_a_users_is_not_theirs(library, sample):
 
 
 DOCUMENT = {"document", "text", "pages", "boxes", "rename", "remove", "metadata", "set_metadata", "memory", "state_ids"}
-LISTS = {"memory_states", "segments", "memory_rows", "keyword_search", "nearest"}
+LISTS = {"titles", "memory_states", "segments", "memory_rows", "keyword_search", "nearest"}
 JOBS = {"job", "cancel", "discard"}
 OWN = {"documents", "document_ids", "jobs", "chats", "close"}
 
@@ -63,6 +63,7 @@ def test_a_foreign_document_is_unknown_to_every_method(library, hers, his, metho
 
 def test_a_foreign_document_among_many_is_unknown_too(library, hers, his):
     alice, places = library.owned_by("alice"), [Place(document=one.id, segment=0) for one in (hers, his)]
+    assert alice.titles([his.id, hers.id]) == {hers.id: hers.title}
     for call in (
         lambda: alice.memory_states([hers.id, his.id]),
         lambda: alice.segments(places),

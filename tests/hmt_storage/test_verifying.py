@@ -10,6 +10,7 @@ import pytest
 
 from hmt_qa.types import TextBox
 from hmt_storage.library import SqlLibrary
+from tests.hmt_storage.conversations import converse
 
 BOX = TextBox(char_start=0, char_end=4, left=1.5, bottom=2.25, right=30.0, top=12.5)
 
@@ -102,3 +103,36 @@ def test_a_library_of_the_version_before_gets_its_checksums(library, two, tmp_pa
     upgraded.remove(two[1].id)
     assert [verdict.ok for verdict in upgraded.verify()] == [True, True]
     upgraded.close()
+
+
+@pytest.mark.parametrize(
+    ("change", "detail"),
+    [
+        ("UPDATE turn_segments SET row = zeroblob(16) WHERE number = 1", "memory of turn 2 does not match"),
+        ("UPDATE turn_segments SET token_ids = x'0100000007000000' WHERE number = 0", "state after turn 1"),
+        ("UPDATE turn_segments SET number = 5 WHERE number = 1", "turn 2 has no memory"),
+        ("UPDATE turns SET answer = replace(answer, '{', '[') WHERE number = 2", "turn 2 is not as it was written"),
+        ("UPDATE turns SET answer = '{}' WHERE number = 2", "turn 2 is not as it was written"),
+        ("DELETE FROM turns WHERE number = 1", "1 turns are there, 2 should be"),
+    ],
+)
+def test_a_conversation_that_is_not_as_it_was_stored_is_named(library, tmp_path, change, detail):
+    conversation = converse(library)
+    assert [verdict.ok for verdict in library.verify()] == [True, True]
+    with closing(sqlite3.connect(tmp_path / "library.db")) as connection, connection:
+        connection.execute(change)
+    whole, verdict = library.verify()
+    assert whole.ok
+    assert (verdict.document, verdict.ok) == ("", False)
+    assert conversation.id in verdict.title
+    assert detail in verdict.detail
+
+
+def test_what_a_caller_keeps_is_looked_at_with_its_document(library, two, tmp_path):
+    library.set_metadata(two[0].id, {"a": 1})
+    assert all(verdict.ok for verdict in library.verify())
+    with closing(sqlite3.connect(tmp_path / "library.db")) as connection, connection:
+        connection.execute("UPDATE document_metadata SET content = '{\"a'")
+    assert [(one.document, one.detail) for one in library.verify() if not one.ok] == [
+        (two[0].id, "what is kept about a document is no JSON")
+    ]

@@ -32,7 +32,8 @@ def test_a_conversation_is_begun_gone_on_with_listed_shown_and_deleted(run: Run)
     identity = first["conversation"]
     assert f"hmt-qa chat --continue {identity}" in outcome.err
     assert list(first) == [
-        "conversation", "turn", "answer", "answerable", "citations", "timings_ms", "model", "mode"
+        "conversation", "turn", "answer", "answerable", "citations", "timings_ms", "model", "mode",
+        "confidence", "verified"
     ]  # fmt: skip
     (second,) = run("chat", "And on which day?", "--continue", "last", "--json").rows
     assert (second["conversation"], first["turn"], second["turn"]) == (identity, 1, 2)

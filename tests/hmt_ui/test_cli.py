@@ -41,7 +41,7 @@ def test_a_document_is_read_asked_searched_listed_renamed_and_removed(run: Run, 
     assert run("ingest", log, "--json").rows[0]["status"] == "unchanged"
 
     (answer,) = run("ask", "What did ship 17 bring?", "--document", row["document"], "--json").rows
-    assert set(answer) == {"answer", "answerable", "citations", "timings_ms", "model", "mode"}
+    assert set(answer) == {"answer", "answerable", "citations", "timings_ms", "model", "mode", "confidence", "verified"}
     assert set(answer["timings_ms"]) == {"resume", "recall", "first_token", "total"}
     keys = {"document", "title", "page", "page_label", "char_start", "char_end", "quote", "weight"}
     assert answer["citations"]

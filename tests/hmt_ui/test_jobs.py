@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.hmt_qa.models import save_with_tokenizer, tiny_hmt
 from tests.hmt_ui.calling import Run, one_line
 from tests.hmt_ui.test_cli import SENTENCES, committed, ended, ingesting, rows, started, wait_for
 
@@ -94,3 +95,25 @@ def test_a_file_whose_name_is_no_unicode_is_resumed(run: Run, tmp_path: Path) ->
     assert ended(process).code == 130
     assert [row["status"] for row in run("resume", "--json").rows] == ["resumed"]
     assert len(run("ls", "--json").rows) == 1
+
+
+def test_a_folder_killed_in_the_middle_ends_with_the_bytes_of_an_uninterrupted_run(run: Run, tmp_path: Path) -> None:
+    model = save_with_tokenizer(
+        tiny_hmt("llama", backbone={"vocab_size": 16384}, segment_length=24, recall_window=5), tmp_path / "model"
+    )
+    folder, home, whole = (tmp_path / name for name in ("texts", "home", "whole"))
+    folder.mkdir()
+    for number in range(4):
+        (folder / f"{number}.txt").write_text("\n".join(SENTENCES[number:] * 3) + "\n", encoding="utf-8")
+    options = ("--model", str(model), "--dtype", "float32", "--workers", "3")
+    process = ingesting(folder, home, *options)
+    wait_for(lambda: committed(home) >= 5, process)
+    process.send_signal(signal.SIGKILL)
+    ended(process)
+
+    again, uninterrupted = (ended(ingesting(folder, place, *options)) for place in (home, whole))
+    assert (again.code, uninterrupted.code) == (0, 0)
+    assert {row["status"] for row in again.rows} <= {"ingested", "resumed", "unchanged"}
+    assert sorted(rows(home)) == sorted(rows(whole))
+    assert {row["status"] for row in uninterrupted.rows} == {"ingested"}
+    assert "tokens/s; the model was busy" in uninterrupted.err

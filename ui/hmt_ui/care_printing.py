@@ -38,7 +38,7 @@ def verdict(found: Verdict, *, as_json: bool) -> None:
     if as_json:
         line(asdict(found))
     else:
-        name = f"{found.document}  {printable(found.title)}" if found.document else "library"
+        name = f"{found.document}  {printable(found.title)}".strip() or "library"
         print(f"{'ok ' if found.ok else 'BAD'}  {name}: {printable(found.detail)}")
 
 

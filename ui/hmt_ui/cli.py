@@ -14,10 +14,24 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hmt_qa.errors import AddressRefused, HmtQaError, UserUnsuited
-from hmt_qa.types import IngestOptions, Mode, Ranking, Sync
+from hmt_qa.types import ClusterOptions, IngestOptions, Mode, Ranking, Sync
 from hmt_ui import care_commands, job_commands, memory_commands, printing, user_commands
 from hmt_ui.compose import open_qa, open_with
-from hmt_ui.options import Attention, Collection, Device, Documents, Dtype, Home, Json, Model, Password
+from hmt_ui.options import (
+    Attention,
+    Collection,
+    Device,
+    Documents,
+    Dtype,
+    Engine,
+    EngineKind,
+    Home,
+    Json,
+    Model,
+    Password,
+    RayAddress,
+    Workers,
+)
 
 if TYPE_CHECKING:
     from hmt_ui.settings import Settings
@@ -47,9 +61,16 @@ Reader = Annotated[
 
 
 @app.callback()
-def _logging(
+def _before_the_command(
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log what is done, to stderr.")] = False,
+    database: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="A library on a PostgreSQL server: postgresql+psycopg://user@host/name."),
+    ] = None,
 ) -> None:
+    from hmt_ui.settings import before_the_command
+
+    before_the_command(database=database)
     logging.basicConfig(
         stream=sys.stderr, level=logging.INFO if verbose else logging.WARNING, format="%(levelname)s %(message)s"
     )
@@ -71,6 +92,9 @@ def ingest(
         False
     ),
     watch: Annotated[bool, typer.Option("--watch", help="Go on with files as they appear and change.")] = False,
+    workers: Workers = None,
+    engine: Engine = EngineKind.LOCAL,
+    ray_address: RayAddress = "",
     home: Home = None,
     model: Model = None,
     device: Device = None,
@@ -83,6 +107,10 @@ def ingest(
 
     if watch and dry_run:
         raise typer.BadParameter("--watch goes on for ever: it has no dry run.")
+    if ray_address and engine is not EngineKind.RAY:
+        raise typer.BadParameter("--ray-address is of --engine ray.")
+    if watch and engine is EngineKind.RAY:
+        raise typer.BadParameter("--watch reads on this machine: it cannot be spread by --engine ray.")
     options = IngestOptions(
         collection=collection,
         recursive=recursive,
@@ -93,10 +121,15 @@ def ingest(
         sync=sync,
         dry_run=dry_run,
         watch=watch,
+        workers=workers,
     )
-    with open_with(home=home, model=model, device=device, dtype=dtype, attention=attention) as qa:
+    cluster = ClusterOptions(address=ray_address) if engine is EngineKind.RAY else None
+    with open_with(home=home, model=model, device=device, dtype=dtype, attention=attention, cluster=cluster) as qa:
         code = report(
-            lambda show: qa.ingest(paths, options=options, on_progress=show), as_json=as_json, dry_run=dry_run
+            lambda show: qa.ingest(paths, options=options, on_progress=show),
+            meter=qa.engine.meter,
+            as_json=as_json,
+            dry_run=dry_run,
         )
     if code:
         raise typer.Exit(code)
@@ -115,6 +148,9 @@ def ask(
     as_of_page: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="As if each document ended with this page.")
     ] = None,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Ask again without the places cited: does it change?")
+    ] = False,
     home: Home = None,
     model: Model = None,
     device: Device = None,
@@ -125,7 +161,13 @@ def ask(
     """Answer a question, with page citations."""
     with open_with(home=home, model=model, device=device, dtype=dtype, attention=attention, reader=reader) as qa:
         stream = qa.stream(
-            question, collection=collection, documents=document or (), mode=mode, top=top, as_of_page=as_of_page
+            question,
+            collection=collection,
+            documents=document or (),
+            mode=mode,
+            top=top,
+            as_of_page=as_of_page,
+            verify=verify,
         )
         printing.answered(stream, as_json=as_json)
 
@@ -249,7 +291,8 @@ def config_show(home: Home = None, as_json: Json = False) -> None:
     from hmt_ui.settings import origins
 
     settings = _settings(home=home)
-    printing.settings(settings.model_dump(mode="json"), origins(settings, {"home": home}), as_json=as_json)
+    shown = settings.model_dump(mode="json") | ({"database": settings.place} if settings.database else {})
+    printing.settings(shown, origins(settings, {"home": home}), as_json=as_json)
 
 
 @app.command()
@@ -301,7 +344,7 @@ def train(context: typer.Context) -> None:
 
 @app.command("eval", context_settings=PASSED_ON, add_help_option=False)
 def evaluate(context: typer.Context) -> None:
-    """Measure a checkpoint: perplexity, retrieval or answers (`hmt-qa eval --help` lists the options)."""
+    """Measure a checkpoint: perplexity, retrieval, answers or confidence (`hmt-qa eval --help` lists the options)."""
     from hmt_qa.evaluation.__main__ import main as run
 
     raise typer.Exit(run(context.args))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from hmt_qa.types import ReaderOptions
+from hmt_qa.types import ClusterOptions, ReaderOptions
 from hmt_ui.keys import reader_key
 
 if TYPE_CHECKING:
@@ -12,24 +12,26 @@ if TYPE_CHECKING:
     from hmt_ui.settings import Settings
 
 
-def open_with(**flags: Any) -> DocumentQA:
+def open_with(*, cluster: ClusterOptions | None = None, **flags: Any) -> DocumentQA:
     """The product as a command's flags (None where not given), the environment and the home's file say."""
     from hmt_ui.settings import load
 
-    return open_qa(load(**flags))
+    return open_qa(load(**flags), cluster=cluster)
 
 
-def open_qa(settings: Settings) -> DocumentQA:
+def open_qa(settings: Settings, *, cluster: ClusterOptions | None = None) -> DocumentQA:
     """The library in the settings' home, asked with the settings' model and answered by their reader."""
     from hmt_qa.app import DocumentQA
 
     return DocumentQA.open(
         settings.home,
+        database=settings.database,
         model=settings.model,
         device=settings.device,
         dtype=settings.dtype,
         attention=settings.attention,
         reader=reader_options(settings),
+        cluster=cluster,
     )
 
 

@@ -63,9 +63,9 @@ def _disk(settings: Settings) -> tuple[bool, str]:
 def _library(settings: Settings, look: Callable[[Settings, Library], tuple[bool, str]]) -> tuple[bool, str]:
     from hmt_qa import plugins
 
-    if not (settings.home / "library.db").exists():
+    if not settings.database and not (settings.home / "library.db").exists():
         return True, f"none yet at {settings.home}; the first ingest makes it"
-    library: Library = plugins.load("hmt_qa.libraries", "sqlite")(settings.home)
+    library = plugins.open_library(settings.home, settings.database)
     try:
         return look(settings, library)
     finally:
@@ -76,9 +76,10 @@ def _summary(settings: Settings, library: Library) -> tuple[bool, str]:
     documents = library.documents()
     tokens = sum(document.tokens for document in documents)
     size = sum(file.stat().st_size for file in settings.home.glob("library.db*"))
-    return True, (
-        f"{len(documents)} documents, {tokens:,} tokens, {size / MEGABYTE:,.1f} MB at {settings.home}; SQLite "
-        f"{sqlite3.sqlite_version}; `hmt-qa verify` reads every byte"
+    kept = f"{size / MEGABYTE:,.1f} MB, SQLite {sqlite3.sqlite_version}, " if not settings.database else ""
+    return (
+        True,
+        f"{len(documents)} documents, {tokens:,} tokens, {kept}at {settings.place}; `hmt-qa verify` reads every byte",
     )
 
 

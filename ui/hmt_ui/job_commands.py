@@ -10,7 +10,7 @@ import typer
 
 from hmt_qa.types import IngestOptions, JobState
 from hmt_ui import printing
-from hmt_ui.options import Attention, Device, Dtype, Home, Json, Model, Password
+from hmt_ui.options import Attention, Device, Dtype, Home, Json, Model, Password, Workers
 
 if TYPE_CHECKING:
     from hmt_qa.app import DocumentQA
@@ -61,6 +61,7 @@ def cancel(
 def resume(
     job: Numbers = None,
     password: Password = None,
+    workers: Workers = None,
     home: Home = None,
     model: Model = None,
     device: Device = None,
@@ -72,9 +73,13 @@ def resume(
     from hmt_ui.ingesting import report
     from hmt_ui.settings import load
 
-    options = IngestOptions(password=password, limits=load(home=home).limits)
+    options = IngestOptions(password=password, limits=load(home=home).limits, workers=workers)
     with _open(home=home, model=model, device=device, dtype=dtype, attention=attention) as qa:
-        code = report(lambda show: qa.resume(job or (), options=options, on_progress=show), as_json=as_json)
+        code = report(
+            lambda show: qa.resume(job or (), options=options, on_progress=show),
+            meter=qa.engine.meter,
+            as_json=as_json,
+        )
     if code:
         raise typer.Exit(code)
 

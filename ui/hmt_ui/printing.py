@@ -22,6 +22,11 @@ from hmt_qa.types import (
     Turn,
 )
 
+_VERDICTS = {
+    True: "without the places cited the answer changes",
+    False: "the answer is the same without the places cited, or none of them says it",
+}
+
 
 def line(record: Mapping[str, Any]) -> None:
     """One JSON object on a line of its own."""
@@ -49,18 +54,42 @@ def ingested(result: IngestResult, *, as_json: bool, dry_run: bool = False) -> N
 
 
 def answered(stream: Iterator[str | Answer], *, as_json: bool, told: Mapping[str, Any] | None = None) -> Answer:
-    """The answer as it is written, then its citations and timings; `told` goes before the contract's JSON keys."""
-    for item in stream:
-        if isinstance(item, Answer):
-            if as_json:
-                line({**(told or {}), **answer_record(item)})
-            else:
-                print()
-                _print_sources(item)
-            return item
-        if not as_json:
-            print(printable(item, keep_newlines=True), end="", flush=True)
-    raise AssertionError("a stream ends with an Answer")
+    """The answer, then its citations and timings; `told` goes before the contract's JSON keys.
+
+    On a terminal it is shown as it is written, until its marks `[1]` are known.
+    """
+    pieces = _shown(stream) if sys.stdout.isatty() and not as_json else stream
+    (answer,) = [item for item in pieces if isinstance(item, Answer)]
+    if as_json:
+        line({**(told or {}), **answer_record(answer)})
+    else:
+        print(printable(marked(answer), keep_newlines=True))
+        _print_sources(answer)
+    return answer
+
+
+def _shown(stream: Iterator[str | Answer]) -> Iterator[str | Answer]:
+    """Pass the stream on; what is written stands on the terminal until it ends."""
+    from rich.console import Console
+    from rich.live import Live
+    from rich.text import Text
+
+    said = Text()
+    with Live(console=Console(), transient=True, auto_refresh=False) as shown:
+        for item in stream:
+            if isinstance(item, str):
+                said.append(printable(item, keep_newlines=True))
+                shown.update(said, refresh=True)
+            yield item
+
+
+def marked(answer: Answer) -> str:
+    """The answer with the number of its citation behind each sentence that has one: `It was 1904. [1]`."""
+    text = answer.text
+    for number, citation in reversed(list(enumerate(answer.citations, 1))):
+        if citation.supports:
+            text = f"{text[: citation.answer_end]} [{number}]{text[citation.answer_end :]}"
+    return text
 
 
 def answer_record(answer: Answer) -> dict[str, Any]:
@@ -72,18 +101,31 @@ def answer_record(answer: Answer) -> dict[str, Any]:
         "timings_ms": {name: round(value, 1) for name, value in asdict(answer.timings_ms).items()},
         "model": answer.model,
         "mode": str(answer.mode),
+        "confidence": None if answer.confidence is None else round(answer.confidence, 4),
+        "verified": answer.verified,
     }
 
 
 def _print_sources(answer: Answer) -> None:
+    if not answer.answerable and answer.citations:
+        print("  The nearest places:")
     for number, citation in enumerate(answer.citations, 1):
-        print(f"  [{number}] {printable(citation.title)}, {page_words(citation)} (weight {citation.weight:.3f})")
+        print(f"  [{number}] {printable(citation.title)}, {page_words(citation)} ({ranks(citation)})")
         print(f"      “{printable(citation.quote)}”")
+    if answer.verified is not None:
+        print(f"  {'verified' if answer.verified else 'not verified'}: {_VERDICTS[answer.verified]}")
     timings = answer.timings_ms
     print(
         f"  {answer.mode} · resume {timings.resume:.0f} ms · recall {timings.recall:.0f} ms · "
         f"first token {timings.first_token:.0f} ms · total {timings.total:.0f} ms"
+        + ("" if answer.confidence is None else f" · confidence {answer.confidence:.2f}")
     )
+
+
+def ranks(place: Citation | SearchResult) -> str:
+    """What each ranking thought of a place; `-` where one did not return it."""
+    memory, keyword = (rank or "-" for rank in (place.memory_rank, place.keyword_rank))
+    return f"weight {place.weight:.4f}, memory #{memory}, keyword #{keyword}"
 
 
 def page_words(citation: Citation) -> str:
@@ -102,10 +144,7 @@ def found(result: SearchResult, *, as_json: bool) -> None:
     pages = (
         str(result.page_first) if result.page_first == result.page_last else f"{result.page_first}-{result.page_last}"
     )
-    print(
-        f"{result.rank:3}. {printable(result.title)}, page {pages}  score {result.score:.4f}  "
-        f"weight {result.weight:.4f} (memory #{result.memory_rank or '-'}, keyword #{result.keyword_rank or '-'})"
-    )
+    print(f"{result.rank:3}. {printable(result.title)}, page {pages}  score {result.score:.4f}  ({ranks(result)})")
     print(f"     {printable(result.text)[:240]}")
 
 

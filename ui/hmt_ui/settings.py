@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,6 +16,7 @@ from hmt_qa.types import OPENAI_URL, ParsingLimits
 from hmt_ui.service.limits import Limits
 
 CONFIG_FILE = "config.toml"
+_PASSWORD = re.compile(r"(?<=://)([^:/?#]*:).*@")
 
 
 class Settings(BaseSettings):
@@ -23,6 +25,11 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="HMT_QA_", extra="forbid", frozen=True)
 
     home: Path = Field(description="the one data directory")
+    database: str = Field(
+        default="",
+        repr=False,
+        description="URL of the library where it is not in the home: postgresql+psycopg://user@host/name",
+    )
     model: Path | None = Field(default=None, description="folder of a checkpoint; the embedded hmt-small by default")
     device: str = Field(default="auto", description="auto, cpu, cuda or cuda:N")
     dtype: Literal["auto", "float32", "bfloat16"] = Field(default="auto", description="number format of the model")
@@ -56,6 +63,11 @@ class Settings(BaseSettings):
     reader_seconds: float = Field(default=60, gt=0, description="how long an endpoint's answer may take")
 
     @property
+    def place(self) -> str:
+        """Where the library is, for people: a password in its URL is left out."""
+        return _PASSWORD.sub(r"\1***@", self.database) or str(self.home)
+
+    @property
     def limits(self) -> ParsingLimits:
         """What parsing a document may take."""
         usual = ParsingLimits()
@@ -83,9 +95,18 @@ class Settings(BaseSettings):
         return init_settings, env_settings, toml
 
 
+_BEFORE: dict[str, Any] = {}
+
+
+def before_the_command(**flags: Any) -> None:
+    """Flags of the program itself: they hold for whatever its command loads, until this is called again."""
+    _BEFORE.clear()
+    _BEFORE.update(flags)
+
+
 def load(**flags: Any) -> Settings:
     """Settings with `flags` (None means not given) on top; raises `HmtQaError` naming a wrong value and its source."""
-    given = {name: value for name, value in flags.items() if value is not None}
+    given = {name: value for name, value in (_BEFORE | flags).items() if value is not None}
     given["home"] = _home(given.get("home"))
     try:
         return Settings(**given)
@@ -110,7 +131,7 @@ def origins(settings: Settings, flags: dict[str, Any]) -> dict[str, str]:
     toml = TomlConfigSettingsSource(Settings, toml_file=settings.home / CONFIG_FILE)()
 
     def origin(name: str) -> str:
-        if flags.get(name) is not None:
+        if (_BEFORE | flags).get(name) is not None:
             return "flag"
         if f"HMT_QA_{name.upper()}" in os.environ:
             return "environment"

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import ctypes
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import pi
 
 import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
@@ -19,6 +21,7 @@ from hmt_ingest.readers.hyphens import Vocabulary
 from hmt_ingest.readers.ink import shown_without_characters
 from hmt_qa.types import Page, TextBox
 
+_SAMPLED = 32  # characters of a page that are asked for their angle
 # One character for one: places in the cleaned text are places in PDFium's list. NUL stands for what is left out.
 _CLEAN = str.maketrans(
     dict.fromkeys(map(chr, range(0x20)), "\0")
@@ -43,7 +46,7 @@ def read_page(page: pdfium.PdfPage, *, number: int, label: str, vocabulary: Voca
 
     Raises `PdfiumError`.
     """
-    textpage = page.get_textpage()
+    textpage = _textpage(page)
     try:
         characters = _characters(textpage.raw)
         vocabulary.learn(_HALVES.sub(" ", characters))
@@ -54,6 +57,32 @@ def read_page(page: pdfium.PdfPage, *, number: int, label: str, vocabulary: Voca
     width, height = (round(side, 2) for side in page.get_size())
     unread = "" if words.text else shown_without_characters(page)
     return Page(number=number, label=label, text=words.text, width=width, height=height, boxes=boxes, unread=unread)
+
+
+def _textpage(page: pdfium.PdfPage) -> pdfium.PdfTextPage:
+    """The page's characters in the order they are read.
+
+    PDFium gives lines that run downwards as shown last line first; such a page is looked at upright. Places of
+    characters are the page's own, so they are the same either way.
+    """
+    textpage, turns = page.get_textpage(), page.get_rotation() // 90
+    text_turns = _turns_of_text(textpage.raw)
+    if (turns + text_turns) % 4 != 1:
+        return textpage
+    textpage.close()
+    page.set_rotation(-text_turns % 4 * 90)
+    try:
+        return page.get_textpage()
+    finally:
+        page.set_rotation(turns * 90)
+
+
+def _turns_of_text(raw: pdfium_c.FPDF_TEXTPAGE) -> int:
+    """Quarter turns, clockwise, by which most of some characters are turned on the page."""
+    count = pdfium_c.FPDFText_CountChars(raw)
+    angles = (pdfium_c.FPDFText_GetCharAngle(raw, at) for at in range(0, count, max(1, count // _SAMPLED)))
+    turned = Counter(round(2 * angle / pi) % 4 for angle in angles if angle >= 0)  # -1 for what is not drawn
+    return turned.most_common(1)[0][0] if turned else 0
 
 
 def _characters(raw: pdfium_c.FPDF_TEXTPAGE) -> str:

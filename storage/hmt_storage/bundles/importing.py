@@ -19,6 +19,7 @@ from hmt_storage.contents import Head, StoredRow
 from hmt_storage.packing import printable
 from hmt_storage.tables import DocumentRecord as D
 from hmt_storage.tables import MemoryRecord as M
+from hmt_storage.tables import MetadataRecord
 from hmt_storage.tables import PageRecord as P
 from hmt_storage.tables import RowRecord as R
 from hmt_storage.tables import SegmentRecord as S
@@ -45,7 +46,9 @@ def take_in(connection: Connection, bundle: Bundle, *, collection: str | None) -
                 remedy="Remove it first, or import into another collection: --collection NAME.",
             )
         if stored is None:
-            documents.point(connection, location, title=document.title, memory_id=memory_id, now=time.time())
+            identity = documents.point(connection, location, title=document.title, memory_id=memory_id, now=time.time())
+            if document.metadata:
+                connection.execute(insert(MetadataRecord).values(document_id=identity, content=document.metadata))
         found = documents.load(connection, documents.document_id(location))
         taken.append(Imported(document=found, new=stored is None, with_text=with_text))
     return taken

@@ -13,18 +13,19 @@ from hmt_storage.checksums import PageRow, SegmentRow
 from hmt_storage.contents import Head, StoredRow
 
 APPLICATION_ID = 0x484D5442  # "HMTB"
-FORMAT = 1
+FORMAT = 2
 
 _TYPES = {"int": "INTEGER", "str": "TEXT", "bytes": "BLOB", "float": "REAL"}
 
 
 class BundledDocument(NamedTuple):
-    """A document and the number of its memory in the bundle."""
+    """A document and the number of its memory in the bundle; `metadata` is a JSON object, or empty."""
 
     collection: str
     path: str
     title: str
     memory: int
+    metadata: str
 
 
 class BundledSegment(NamedTuple):

@@ -33,6 +33,7 @@ from hmt_storage.contents import (
     check_head,
     checked_pages,
     checked_segments,
+    require_metadata,
     require_name,
     require_types,
 )
@@ -105,6 +106,7 @@ class Bundle:
             require_name("a document's path", document.path)
             if ".." in document.path.replace("\\", "/").split("/"):
                 raise Flaw("a document's path leads out of its folder")
+            require_metadata(document.metadata)
             found.append(document)
         if not found:
             raise Flaw("there is no document in it")

@@ -17,7 +17,7 @@ from hmt_storage.bundles.naming import original_path, original_reader
 from hmt_storage.checksums import PageRow, SegmentRow
 from hmt_storage.contents import Digest, Flaw, Head, checked_pages, checked_segments
 from hmt_storage.reading import damaged
-from hmt_storage.stored import head_of, pages_of, segments_of
+from hmt_storage.stored import head_of, kept_metadata, pages_of, segments_of
 
 
 def write(connection: Connection, file: Path, documents: Sequence[tuple[Document, int]], *, with_text: bool) -> None:
@@ -43,7 +43,9 @@ def write(connection: Connection, file: Path, documents: Sequence[tuple[Document
                 except Flaw as flaw:
                     raise damaged(document.id, str(flaw)) from flaw
             path = original_path(document.path)
-            listed.append(BundledDocument(document.collection, path, document.title, numbers[memory_id]))
+            # What a caller keeps about a document may quote it.
+            metadata = kept_metadata(connection, document.id) if with_text else ""
+            listed.append(BundledDocument(document.collection, path, document.title, numbers[memory_id], metadata))
         bundle.executemany(_insert("documents", len(BundledDocument._fields)), listed)
         bundle.execute(_insert("bundle", 1), [bundle_digest(digests, sorted(listed))])
         bundle.execute("COMMIT")

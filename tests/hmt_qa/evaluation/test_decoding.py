@@ -7,7 +7,6 @@ from hmt_qa.engine import LocalEngine
 from hmt_qa.evaluation.decoding import Prompt, decode
 from hmt_qa.evaluation.lockstep import Batching
 from hmt_qa.model import backbone
-from hmt_qa.model.choosing import Choice
 from hmt_qa.model.hmt import HMTForCausalLM
 
 
@@ -46,14 +45,3 @@ def test_answers_end_with_their_first_stop_id(engine: LocalEngine) -> None:
     ended = decode(model, given, max_new_tokens=12, stop_ids=(stop,), batching=Batching(rows=8, tokens=10_000))
     assert ended[0] == free[0][: free[0].index(stop) + 1]
     assert all(stop not in row[:-1] for row in ended)
-
-
-def test_weighed_beginnings_are_continued_as_each_alone_by_the_engine(engine: LocalEngine) -> None:
-    model, stops, choice = engine.model, (3, 9), Choice(beams=3, refusal=5, refuses_from=0.9)
-    given = [prompt for prompt in prompts(model, 16384) if prompt.memory_MD is not None]
-    batching = Batching(rows=8, tokens=10_000)
-    found = decode(model, given, max_new_tokens=20, stop_ids=stops, batching=batching, choice=choice)
-    for prompt, new in zip(given, found, strict=True):
-        assert prompt.memory_MD is not None
-        memory_1MD = prompt.memory_MD[None]
-        assert new == list(engine.generate(memory_1MD, prompt.ids, max_new_tokens=20, stop_ids=stops, choice=choice))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -86,6 +87,23 @@ def test_answers_of_all_ways(options: Options) -> None:
     content = json.loads(report.as_json())
     assert content["model"].startswith(options.model.name)
     assert {"set", "length", "method", "metric", "value", "low", "high", "count"} == set(content["figures"][0])
+
+
+def test_confidence_is_fitted_beside_the_weights_drawn_and_measured(options: Options, tmp_path: Path) -> None:
+    folder = tmp_path / options.model.name
+    shutil.copytree(options.model, folder)
+    own = replace(options, model=folder, lengths=(60,), picture=tmp_path / "curve.svg")
+    with pytest.raises(FileMissing, match="--fit"):
+        run(What.CONFIDENCE, own)
+    report = run(What.CONFIDENCE, replace(own, fit=True))
+    assert report.results.sizes["asked"] == 2 * (14 + 4)  # of its own document, and of another
+    assert 0 <= figure(report, "confidence", "ece") <= 1
+    assert figure(report, "own mark alone", "unanswerable accuracy") <= figure(
+        report, "with threshold", "unanswerable accuracy"
+    )
+    assert (tmp_path / "curve.svg").read_text().startswith("<svg")
+    again = run(What.CONFIDENCE, own)
+    assert figure(again, "confidence", "aurc") == figure(report, "confidence", "aurc")
 
 
 def test_gold_passages_hold_the_answer_and_lacking_ones_do_not(options: Options, engine: LocalEngine) -> None:

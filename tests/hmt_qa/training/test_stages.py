@@ -26,7 +26,12 @@ from hmt_qa.training.recipes import Unroll
 from hmt_qa.training.unroll import MemoryKind, for_training
 
 ALONE = Place(0, 1, torch.device("cpu"))
-STAGES: dict[str, Callable[..., Any]] = {"base": BaseStage, "memory": MemoryStage, "answers": AnswersStage}
+STAGES: dict[str, Callable[..., Any]] = {
+    "base": BaseStage,
+    "memory": MemoryStage,
+    "answers": AnswersStage,
+    "asker": BaseStage,
+}
 ROOT = Path(__file__).parents[3]
 
 
@@ -51,7 +56,9 @@ def _now() -> float:
     return monotonic()
 
 
-@pytest.mark.parametrize(("name", "loss"), [("base", "loss"), ("memory", "loss"), ("answers", "language")])
+@pytest.mark.parametrize(
+    ("name", "loss"), [("base", "loss"), ("memory", "loss"), ("answers", "language"), ("asker", "loss")]
+)
 def test_each_stage_lowers_its_loss_and_writes_a_checkpoint(
     name: str, loss: str, *, checkpoint: Path, data: Path, work: Path, tmp_path: Path
 ) -> None:

@@ -169,6 +169,11 @@ class Citation(BaseModel):
     char_end: int
     quote: str = Field(examples=["Revenue rose to 4.2 million in 2023."])
     weight: float
+    answer_start: int = Field(description="first character of the answer that stands here")
+    answer_end: int = Field(description="after the last one; equal to answer_start for a place only looked at")
+    memory_rank: int
+    keyword_rank: int
+    segment: int
 
 
 class Timings(BaseModel):
@@ -191,6 +196,8 @@ class Answer(BaseModel):
     timings_ms: Timings
     model: str
     mode: Mode
+    confidence: float | None = Field(default=None, description="how likely it is right, where the reader can tell")
+    verified: bool | None = Field(default=None, description="whether it changes without its places, if that was asked")
 
     @classmethod
     def of(cls, answer: types.Answer) -> Self:
@@ -202,6 +209,8 @@ class Answer(BaseModel):
             timings_ms=Timings.model_validate(answer.timings_ms),
             model=answer.model,
             mode=answer.mode,
+            confidence=answer.confidence,
+            verified=answer.verified,
         )
 
 

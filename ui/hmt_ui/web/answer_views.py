@@ -29,12 +29,14 @@ def question(turn: Turn) -> str:
         return f'{asked}<p class="hmt-quiet" role="status">In line: {before} before yours.</p>'
     if not turn.text:
         return f'{asked}<p class="hmt-quiet" role="status">Looking for where to read …</p>'
-    return asked + _text(turn.text, answerable=turn.answer is None or turn.answer.answerable)
+    if turn.answer and turn.text == turn.answer.text:
+        return whole(turn.question, turn.answer)
+    return asked + _text(escape(turn.text), answerable=turn.answer is None or turn.answer.answerable)
 
 
 def whole(question: str, answer: Answer) -> str:
     """A question with its whole answer."""
-    return _asked(question) + _text(answer.text, answerable=answer.answerable)
+    return _asked(question) + _text(_marked(answer), answerable=answer.answerable)
 
 
 def is_begun(shown: str) -> bool:
@@ -100,9 +102,25 @@ def _asked(question: str) -> str:
     return f'<p class="hmt-asked" dir="auto">{escape(question.strip())}</p>' if question.strip() else ""
 
 
-def _text(text: str, *, answerable: bool) -> str:
+def _text(words: str, *, answerable: bool) -> str:
+    """`words` are escaped already."""
     kind = "hmt-answer" if answerable else "hmt-answer hmt-none"
-    return f'<div class="{kind}" dir="auto">{escape(text)}</div>'
+    return f'<div class="{kind}" dir="auto">{words}</div>'
+
+
+def _marked(answer: Answer) -> str:
+    """The answer, behind each sentence the number of the place it stands on."""
+    shown, reached = "", 0
+    for number, citation in enumerate(answer.citations, 1):
+        if citation.supports:
+            shown += f'{escape(answer.text[reached : citation.answer_end])}<sup class="hmt-mark">{number}</sup>'
+            reached = citation.answer_end
+    return shown + escape(answer.text[reached:])
+
+
+def _ranks(citation: Citation) -> str:
+    ranks = {"memory": citation.memory_rank, "keywords": citation.keyword_rank}
+    return "".join(f" · {name} #{rank}" for name, rank in ranks.items() if rank)
 
 
 def _citation(number: int, citation: Citation) -> str:
@@ -110,7 +128,7 @@ def _citation(number: int, citation: Citation) -> str:
         f'<li class="hmt-source"><div class="hmt-line"><span class="hmt-name" dir="auto">{escape(citation.title)}'
         f"</span>{_chip(page(citation), citation, label=f'source {number}: {citation.title}, {page(citation)}')}</div>"
         f'<blockquote dir="auto">{escape(" ".join(citation.quote.split()))}</blockquote>'
-        f'<p class="hmt-figures">memory weight {100 * citation.weight:.1f}%</p></li>'
+        f'<p class="hmt-figures">memory weight {100 * citation.weight:.1f}%{_ranks(citation)}</p></li>'
     )
 
 
