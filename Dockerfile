@@ -36,9 +36,9 @@ VOLUME /data
 EXPOSE 7860
 # An empty ProxyHandler: a proxy that Docker puts into the environment must not be asked for our own address.
 HEALTHCHECK --interval=30s --timeout=10s --start-period=60s --retries=3 \
-    CMD ["python", "-c", "import urllib.request as r; r.build_opener(r.ProxyHandler({})).open('http://127.0.0.1:7860/', timeout=8)"]
+    CMD ["python", "-c", "import urllib.request as r; r.build_opener(r.ProxyHandler({})).open('http://127.0.0.1:7860/api/v1/health', timeout=8)"]
 ENTRYPOINT ["hmt-qa"]
-# Without HMT_QA_ALLOW_UNAUTHENTICATED=1 the server refuses this address and says why. The image does not set it: who
+# Without users and HMT_QA_ALLOW_UNAUTHENTICATED=1 the server refuses this address and says why. The image does not set it: who
 # publishes the port decides who can reach it. docker-compose.yml sets it beside a port on loopback.
 CMD ["serve", "--host", "0.0.0.0", "--port", "7860"]
 

@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: install browser tesseract postgresql check test demo bench docs clean
+.PHONY: install browser tesseract postgresql check test audit screenshots demo bench docs clean
 
 install: $(STAMP)
 
@@ -36,6 +36,14 @@ check: install
 
 test: check browser tesseract postgresql
 	$(BIN)/pytest
+
+# Asks PyPI's advisory service, so it needs the network and is no part of the tests.
+audit: install
+	$(BIN)/pip-audit --skip-editable --progress-spinner off
+
+# The pictures of the README, from the real page.
+screenshots: install browser
+	$(BIN)/python scripts/screenshots.py
 
 demo: install
 	$(BIN)/hmt-qa demo

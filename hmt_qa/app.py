@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from functools import cached_property
@@ -77,7 +77,7 @@ class DocumentQA:
         library: Library,
         engine: LocalEngine,
         ingestor: Ingestor,
-        reader: ReaderOptions | Writer = ReaderOptions(),  # noqa: B008 (frozen)
+        reader: ReaderOptions | Writer | Callable[[], Writer] = ReaderOptions(),  # noqa: B008 (frozen)
     ) -> None:
         self.library = library
         self.engine = engine
@@ -130,6 +130,15 @@ class DocumentQA:
     def close(self) -> None:
         """Release the database."""
         self.library.close()
+
+    def owned_by(self, owner: str) -> DocumentQA:
+        """The same model and reader over what belongs to one user of the library alone (`hmt_qa.ownership`)."""
+        return DocumentQA(
+            library=self.library.owned_by(owner),
+            engine=self.engine,
+            ingestor=self._ingestor,
+            reader=lambda: self._writer,
+        )
 
     def ingest(
         self,
@@ -396,6 +405,10 @@ class DocumentQA:
         """Its pages: number, printed label and characters."""
         return self.library.pages(document_id)
 
+    def text(self, document_id: str, char_start: int, char_end: int) -> str:
+        """The document's text at a span, which is cut to the document."""
+        return self.library.text(document_id, char_start, char_end)
+
     def boxes(self, document_id: str, page: int) -> Sequence[TextBox]:
         """Word boxes of a page, points from its lower left; empty where the format has none."""
         return self.library.boxes(document_id, page)
@@ -514,6 +527,8 @@ class DocumentQA:
         from hmt_qa.writers.choosing import open_writer
 
         reader = self._reader
+        if callable(reader):
+            return reader()
         return open_writer(reader, self.engine) if isinstance(reader, ReaderOptions) else reader
 
     def _at_page(self, page: int, documents: Sequence[str]) -> tuple[Retriever, Answerer]:

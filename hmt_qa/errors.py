@@ -18,6 +18,8 @@ HmtQaError
 │   ├── DamagedMemory           stored bytes do not match their checksum
 │   ├── AlreadyIngesting        another live process owns this ingestion
 │   ├── UnknownJob              no ingestion with this number
+│   ├── UnknownPage             the document has no page of this number
+│   ├── NoPicture               a page of this document cannot be shown as a picture
 │   ├── JobCancelled            somebody asked this ingestion to stop
 │   ├── JobEnded                the ingestion is done or failed: nothing to cancel or to resume
 │   ├── LibraryBusy             the database stayed locked
@@ -36,9 +38,22 @@ HmtQaError
 │   ├── ReaderUnknown           no reader by this name, or what it needs is missing
 │   ├── ReaderUnsuited          it cannot do this: answer from memory alone, or with so short a context
 │   └── ReaderFailed            its endpoint is out of reach, refuses, is too slow or makes no sense
-└── QuestionProblem
-    ├── EmptyQuestion           nothing but white space
-    └── QuestionTooLong         more tokens than one segment holds
+├── QuestionProblem
+│   ├── EmptyQuestion           nothing but white space
+│   └── QuestionTooLong         more tokens than one segment holds
+└── ServiceProblem              the service will not do this, or not now
+    ├── UnknownModel            OpenAI's form was asked for a model that is no collection here
+    ├── AddressRefused          others can reach it and nobody has to log in
+    ├── UnknownUser             no user of this name
+    ├── UserExists              a user of this name is there already
+    ├── UserUnsuited            no name or password to log in with
+    ├── CollectionUnsuited      no name for a collection
+    ├── NotLoggedIn             nobody is known to ask this
+    ├── NotYours                what only the one who runs the library may do
+    ├── TooManyLogins           too many wrong passwords in a short time
+    ├── TooManyWaiting          as many wait as may
+    ├── HungUp                  whoever asked does not wait for the answer any more
+    └── TooLarge                a file or a question above its quota
 """
 
 from __future__ import annotations
@@ -129,6 +144,14 @@ class UnknownJob(LibraryProblem):
     """No ingestion with this number."""
 
 
+class UnknownPage(LibraryProblem):
+    """The document has no page of this number."""
+
+
+class NoPicture(LibraryProblem):
+    """A page of this document cannot be shown as a picture: it is no PDF, or its file is gone or another by now."""
+
+
 class JobCancelled(LibraryProblem):
     """Somebody asked this ingestion to stop; what it committed is kept."""
 
@@ -211,3 +234,55 @@ class EmptyQuestion(QuestionProblem):
 
 class QuestionTooLong(QuestionProblem):
     """More tokens than one segment holds."""
+
+
+class ServiceProblem(HmtQaError):
+    """The service will not do this, or not now."""
+
+
+class UnknownModel(ServiceProblem):
+    """OpenAI's form was asked for a model that is no collection here."""
+
+
+class AddressRefused(ServiceProblem):
+    """An address that others can reach, where nobody has to log in."""
+
+
+class UnknownUser(ServiceProblem):
+    """No user of this name."""
+
+
+class UserExists(ServiceProblem):
+    """A user of this name is there already."""
+
+
+class UserUnsuited(ServiceProblem):
+    """This is no name or no password to log in with."""
+
+
+class CollectionUnsuited(ServiceProblem):
+    """This is no name for a collection."""
+
+
+class NotLoggedIn(ServiceProblem):
+    """Nobody is known to ask this."""
+
+
+class NotYours(ServiceProblem):
+    """Only whoever runs the library may do this."""
+
+
+class TooManyLogins(ServiceProblem):
+    """Too many wrong passwords in a short time."""
+
+
+class TooManyWaiting(ServiceProblem):
+    """As many questions or files wait as may."""
+
+
+class HungUp(ServiceProblem):
+    """Whoever asked does not wait for the answer any more."""
+
+
+class TooLarge(ServiceProblem):
+    """A file or a question above its quota."""

@@ -19,6 +19,8 @@ from hmt_qa.types import (
     IngestOptions,
     IngestResult,
     Job,
+    Key,
+    KeyKind,
     KnownFile,
     MemoryShape,
     MemoryState,
@@ -34,6 +36,7 @@ from hmt_qa.types import (
     TextBox,
     Turn,
     TurnSegment,
+    User,
     Verdict,
 )
 
@@ -168,6 +171,54 @@ class Chats(Protocol):
         ...
 
 
+class Users(Protocol):
+    """Who may log in, and the keys that stand for them. Methods that take a name raise `UnknownUser`."""
+
+    def add(self, name: str, *, password_hash: str) -> User:
+        """A new user; raises `UserExists`."""
+        ...
+
+    def all(self) -> Sequence[User]:
+        """All users by name."""
+        ...
+
+    def exist(self) -> bool:
+        """Whether there is any."""
+        ...
+
+    def remove(self, name: str) -> User:
+        """Delete a user with keys and conversations; documents stay."""
+        ...
+
+    def password_hash(self, name: str) -> str | None:
+        """What `add` was given; None where there is no such user."""
+        ...
+
+    def set_password(self, name: str, password_hash: str) -> User:
+        """Another password, which ends every session of the user."""
+        ...
+
+    def issue(self, name: str, kind: KeyKind, *, label: str, seconds: float) -> str:
+        """A new secret that stands for the user until it expires; it cannot be read again."""
+        ...
+
+    def holder(self, secret: str, kind: KeyKind) -> User | None:
+        """Whom a secret of this kind stands for, if it does."""
+        ...
+
+    def keys(self, name: str, kind: KeyKind) -> Sequence[Key]:
+        """A user's keys of this kind, oldest first."""
+        ...
+
+    def revoke(self, secret: str) -> None:
+        """Make a secret worthless; nothing happens where it is already."""
+        ...
+
+    def revoke_all(self, name: str, kind: KeyKind) -> int:
+        """Make all of a user's keys of this kind worthless; returns how many."""
+        ...
+
+
 class Askable(Protocol):
     """What a question needs of a library. Every method raises `LibraryProblem` subclasses only."""
 
@@ -218,6 +269,15 @@ class Library(Askable, Protocol):
     @property
     def chats(self) -> Chats:
         """The conversations about the documents."""
+        ...
+
+    @property
+    def users(self) -> Users:
+        """Who may log in to a service over this library; raises `NotYours` for a user's own view."""
+        ...
+
+    def owned_by(self, owner: str) -> Library:
+        """What belongs to a user, by `hmt_qa.ownership`: an id of anybody else names nothing in it."""
         ...
 
     def documents(self, *, collection: str | None = None) -> Sequence[Document]:

@@ -567,3 +567,30 @@ class PageChange:
     old: PageSpan | None
     new: PageSpan | None
     distance: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class User:
+    """Somebody who may log in to the service."""
+
+    name: str
+    created_at: datetime
+
+
+class KeyKind(StrEnum):
+    """What a key is for: a browser's session, or a program."""
+
+    SESSION = "session"
+    TOKEN = "token"  # noqa: S105 - a kind, not a secret
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Key:
+    """A secret that stands for a user until it expires, without the secret."""
+
+    id: int
+    user: str
+    kind: KeyKind
+    label: str
+    created_at: datetime
+    expires_at: datetime

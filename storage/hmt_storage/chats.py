@@ -30,16 +30,18 @@ TITLE_CHARACTERS = 120
 
 
 class SqlChats:
-    """Implements `hmt_qa.ports.Chats` over the library's database."""
+    """Implements `hmt_qa.ports.Chats` over the library's database, for the conversations of one owner."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, owner: str = "") -> None:
         self._database = database
+        self._owner = owner
 
     def begin(self, *, title: str, collection: str | None, documents: Sequence[str]) -> Conversation:
         """A new conversation without turns."""
         identity, now = secrets.token_hex(6), time.time()
         values = {
             "id": identity,
+            "owner": self._owner,
             "title": _title(title),
             "collection": None if collection is None else printable(collection),
             "documents": json.dumps(list(documents)),
@@ -48,30 +50,30 @@ class SqlChats:
         }
         with self._database.write() as connection:
             connection.execute(insert(C).values(values))
-            return _conversation(_resolve(connection, identity))
+            return _conversation(self._resolve(connection, identity))
 
     def all(self) -> Sequence[Conversation]:
         """All conversations, the latest first."""
         with self._database.read() as connection:
-            query = select(C.__table__).order_by(C.updated_at.desc(), C.id)
+            query = select(C.__table__).where(C.owner == self._owner).order_by(C.updated_at.desc(), C.id)
             return [_conversation(row) for row in connection.execute(query)]
 
     def one(self, conversation_id: str) -> Conversation:
         """One conversation."""
         with self._database.read() as connection:
-            return _conversation(_resolve(connection, conversation_id))
+            return _conversation(self._resolve(connection, conversation_id))
 
     def turns(self, conversation_id: str) -> Sequence[Turn]:
         """What was asked and answered, in order."""
         with self._database.read() as connection:
-            identity = _resolve(connection, conversation_id).id
+            identity = self._resolve(connection, conversation_id).id
             query = select(T.__table__).where(T.conversation_id == identity).order_by(T.number)
             return [as_turn(connection, row) for row in connection.execute(query)]
 
     def memory(self, conversation_id: str, *, model_id: str, dtype: str) -> Sequence[TurnSegment]:
         """The memory that this model has of what was said; empty where it has none. Raises `DamagedMemory`."""
         with self._database.read() as connection:
-            conversation = _resolve(connection, conversation_id)
+            conversation = self._resolve(connection, conversation_id)
             if (conversation.model_id, conversation.dtype) != (model_id, dtype):
                 return []
             query = select(S.__table__).where(S.conversation_id == conversation.id).order_by(S.number)
@@ -92,7 +94,7 @@ class SqlChats:
         """Append a turn; `memory` follows on the first `kept` segments stored. Raises `ConversationMoved`."""
         now, question = time.time(), printable(question)
         with self._database.write() as connection:
-            found = _resolve(connection, conversation.id)
+            found = self._resolve(connection, conversation.id)
             if found.turns != conversation.turns:
                 raise ConversationMoved(
                     "Another process answered in this conversation meanwhile.",
@@ -110,29 +112,30 @@ class SqlChats:
             changes = {"turns": number, "updated_at": now, "model_id": model_id, "dtype": dtype}
             title = found.title or _title(question)
             connection.execute(update(C).where(C.id == found.id).values(**changes, title=title))
-            return _conversation(_resolve(connection, found.id))
+            return _conversation(self._resolve(connection, found.id))
 
     def remove(self, conversation_id: str) -> Conversation:
         """Delete a conversation and all that was said in it; what is deleted is also overwritten on disk."""
         with self._database.write() as connection:
-            found = _resolve(connection, conversation_id)
+            found = self._resolve(connection, conversation_id)
             connection.execute(delete(C).where(C.id == found.id))
         self._database.erase_deleted()
         return _conversation(found)
 
-
-def _resolve(connection: Connection, asked: str) -> Row[*tuple[Any, ...]]:
-    """The row of a conversation by its id or an unambiguous beginning of it; raises `UnknownConversation`."""
-    if not documents.ID.fullmatch(asked):
-        raise _unknown(asked)
-    found = connection.execute(select(C.__table__).where(C.id.like(f"{asked}%")).limit(2)).all()
-    if not found:
-        raise _unknown(asked)
-    if len(found) > 1:
-        raise UnknownConversation(
-            f"More than one conversation begins with {asked}.", subject=asked, remedy="Type more of the id."
-        )
-    return found[0]
+    def _resolve(self, connection: Connection, asked: str) -> Row[*tuple[Any, ...]]:
+        """The row of a conversation by its id or an unambiguous beginning of it; raises `UnknownConversation`."""
+        if not documents.ID.fullmatch(asked):
+            raise _unknown(asked)
+        found = connection.execute(
+            select(C.__table__).where(C.owner == self._owner, C.id.like(f"{asked}%")).limit(2)
+        ).all()
+        if not found:
+            raise _unknown(asked)
+        if len(found) > 1:
+            raise UnknownConversation(
+                f"More than one conversation begins with {asked}.", subject=asked, remedy="Type more of the id."
+            )
+        return found[0]
 
 
 def _unknown(asked: str) -> UnknownConversation:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, delete, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, delete, func, insert, or_, select, update
 
 from hmt_qa.errors import AlreadyIngesting, JobCancelled, JobEnded, UnknownJob
 from hmt_qa.types import Job, JobState
@@ -84,10 +84,13 @@ def lease(now: float) -> dict[str, float]:
     return {"heartbeat_at": now, "lease_expires_at": now + LEASE_SECONDS}
 
 
-def newest(connection: Connection, *, limit: int | None) -> list[Job]:
-    """At most `limit` jobs, newest first; all of them for None."""
+def newest(connection: Connection, *, limit: int | None, beginning: str = "") -> list[Job]:
+    """At most `limit` jobs, newest first, of collections that begin so; all of them for None."""
     most = None if limit is None else max(limit, 0)
-    rows = connection.execute(select(J.__table__).order_by(J.id.desc()).limit(most))
+    query = select(J.__table__).order_by(J.id.desc()).limit(most)
+    if beginning:
+        query = query.where(func.substr(J.collection, 1, len(beginning)) == beginning)
+    rows = connection.execute(query)
     return [as_job(row, now=time.time()) for row in rows]
 
 
@@ -97,8 +100,13 @@ def load(connection: Connection, job_id: int) -> Job:
     if job_id < _BEYOND_ALL:
         row = connection.execute(select(J.__table__).where(J.id == job_id)).one_or_none()
     if row is None:
-        raise UnknownJob(f"No job {job_id}.", subject=job_id, remedy="See `hmt-qa jobs` for the numbers.")
+        raise unknown(job_id)
     return as_job(row, now=time.time())
+
+
+def unknown(job_id: int) -> UnknownJob:
+    """The error for a number that no job has."""
+    return UnknownJob(f"No job {job_id}.", subject=job_id, remedy="See `hmt-qa jobs` for the numbers.")
 
 
 def cancel(connection: Connection, job_id: int) -> None:

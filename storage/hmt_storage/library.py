@@ -11,6 +11,7 @@ from typing import cast
 
 from sqlalchemy import delete, insert, select, update
 
+from hmt_qa.ports import Library
 from hmt_qa.types import (
     Collected,
     Document,
@@ -47,6 +48,7 @@ from hmt_storage.tables import JobRecord as J
 from hmt_storage.tables import MemoryRecord as M
 from hmt_storage.tables import MetadataRecord
 from hmt_storage.tables import RowRecord as R
+from hmt_storage.users import SqlUsers
 from hmt_storage.vectors import VectorIndex
 from hmt_storage.verifying import verify_documents, verify_whole
 from hmt_storage.verifying_chats import verify_conversations
@@ -64,6 +66,7 @@ class SqlLibrary:
     def __init__(self, database: Database, home: Path) -> None:
         self._database = database
         self.chats = SqlChats(database)
+        self.users = SqlUsers(database)
         self._catalogs = Catalogs(database)
         self._vectors = VectorIndex(home / INDEX_FOLDER)
 
@@ -81,6 +84,12 @@ class SqlLibrary:
             database.close()
             raise
         return cls(database, home)
+
+    def owned_by(self, owner: str) -> Library:
+        """What belongs to a user."""
+        from hmt_storage.owned import OwnedLibrary
+
+        return OwnedLibrary(self, self._database, self._catalogs, owner)
 
     def documents(self, *, collection: str | None = None) -> Sequence[Document]:
         """All readable documents, oldest first."""

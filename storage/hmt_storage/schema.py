@@ -12,7 +12,7 @@ from hmt_storage.database import Database
 
 _log = logging.getLogger(__name__)
 
-HEAD = "0006"
+HEAD = "0008"
 """The newest revision in `migrations/versions`."""
 
 MIGRATIONS = Path(__file__).parent / "migrations"

@@ -147,7 +147,10 @@ class MetadataRecord(Base):
 
 
 class ConversationRecord(Base):
-    """A conversation. `documents` is a JSON list of ids; the memory of its turns is of one model and number format."""
+    """A conversation. `documents` is a JSON list of ids; the memory of its turns is of one model and number format.
+
+    `owner` is a user's name, empty for whoever runs the library.
+    """
 
     __tablename__ = "conversations"
 
@@ -160,6 +163,7 @@ class ConversationRecord(Base):
     turns: Mapped[int] = mapped_column(default=0)
     created_at: Mapped[float]
     updated_at: Mapped[float]
+    owner: Mapped[str] = mapped_column(String(32), server_default=_sql("''"))
 
 
 class TurnRecord(Base):
@@ -223,3 +227,27 @@ class JobRecord(Base):
     heartbeat_at: Mapped[float] = mapped_column(server_default=_sql("0"))
     lease_expires_at: Mapped[float] = mapped_column(server_default=_sql("0"))
     cancel_requested: Mapped[bool] = mapped_column(server_default=false())
+
+
+class UserRecord(Base):
+    """Somebody who may log in to the service. `password_hash` says itself how it was made."""
+
+    __tablename__ = "users"
+
+    name: Mapped[str] = mapped_column(String(32), primary_key=True)
+    password_hash: Mapped[str]
+    created_at: Mapped[float]
+
+
+class KeyRecord(Base):
+    """A session or an API token of a user. `sha256` is that of its secret, which is kept nowhere."""
+
+    __tablename__ = "keys"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    user: Mapped[str] = mapped_column(String(32), ForeignKey("users.name", ondelete="CASCADE"), index=True)
+    kind: Mapped[str]
+    label: Mapped[str]
+    created_at: Mapped[float]
+    expires_at: Mapped[float]
+    sha256: Mapped[bytes] = mapped_column(LargeBinary(32), unique=True)

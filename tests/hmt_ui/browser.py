@@ -28,7 +28,7 @@ _SERVER = """
 import sys
 from pathlib import Path
 from hmt_qa import DocumentQA
-from hmt_ui.web import serve
+from hmt_ui.service.server import serve
 home = Path(sys.argv[1])
 serve(DocumentQA.open(home, device="cpu"), host="127.0.0.1", port=int(sys.argv[2]), uploads=home / "uploads")
 """

@@ -198,7 +198,9 @@ def test_settings_say_where_they_come_from(run: Run, tmp_path: Path, monkeypatch
 
 def test_an_address_others_can_reach_is_refused_without_a_word_from_the_user(run: Run) -> None:
     outcome = run("serve", "--host", "0.0.0.0", "--port", "0")  # noqa: S104 - refused
-    assert outcome.code == 1
+    assert outcome.code == 2
+    assert one_line(outcome.err)
+    assert "hmt-qa user add NAME" in outcome.err
     assert "HMT_QA_ALLOW_UNAUTHENTICATED" in outcome.err
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -19,22 +20,30 @@ from hypothesis import strategies as st
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 
-from hmt_qa import DocumentQA
+from hmt_qa import DocumentQA, types
 from hmt_qa.errors import EmptyQuestion, HmtQaError
-from hmt_qa.types import Answer, Citation, Job, JobState, Mode, Timings
+from hmt_qa.types import Answer, Citation, Job, JobState, Mode, PageWeight, Timings
 from hmt_ui.binding import LOOPBACK_NAMES
-from hmt_ui.placing import NAME_BYTES, discard, place, placed, safe_name
-from hmt_ui.web import build, serve, views
+from hmt_ui.placing import NAME_BYTES, discard, place, placed, safe_name, shown_name
+from hmt_ui.service.guard import Guard
+from hmt_ui.service.inbox import Waiting
+from hmt_ui.service.limits import Limits
+from hmt_ui.service.problems import INTERNAL_ERROR
+from hmt_ui.service.server import open_desk, serve
+from hmt_ui.service.visitor import Visitor
+from hmt_ui.service.warming import Warming
+from hmt_ui.web import answer_views, views
 from hmt_ui.web.asking import NOTHING_TO_ASK, Turn, turns
-from hmt_ui.web.guard import Guard
-from hmt_ui.web.handlers import Handlers
-from hmt_ui.web.inbox import INTERNAL_ERROR, Inbox
-from hmt_ui.web.server import theme
-from hmt_ui.web.warming import Warming
+from hmt_ui.web.mounting import theme
+from hmt_ui.web.page import compose
+from hmt_ui.web.shelf import Shelf
+from hmt_ui.web.talk import Talk
+from hmt_ui.web.words import duration
 
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'&"
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 PATIENCE_SECONDS = 60.0
+OWNER = cast("Any", SimpleNamespace(state=SimpleNamespace(visitor=Visitor())))  # the request of whoever runs it
 
 
 @pytest.fixture(scope="module")
@@ -46,10 +55,11 @@ def qa(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DocumentQA]:
 @pytest.fixture
 def desk(qa: DocumentQA, tmp_path: Path) -> Iterator[SimpleNamespace]:
     """Inbox and handlers over the shared library, with uploads of this test alone."""
-    warming = Warming(qa)
-    inbox = Inbox(qa, tmp_path / "uploads", warming)
-    yield SimpleNamespace(inbox=inbox, handlers=Handlers(qa, inbox, warming), uploads=tmp_path / "uploads", qa=qa)
-    inbox.stop()
+    opened = open_desk(qa, uploads=tmp_path / "uploads", limits=Limits())
+    yield SimpleNamespace(
+        desk=opened, inbox=opened.inbox, shelf=Shelf(opened), talk=Talk(opened), uploads=tmp_path / "uploads", qa=qa
+    )
+    opened.inbox.stop()
     for document in qa.documents():
         qa.remove(document.id)
 
@@ -112,7 +122,11 @@ def test_an_upload_is_moved_to_a_folder_named_by_its_content(tmp_path: Path) -> 
     assert place(arriving(tmp_path, "report.txt", "one"), tmp_path / "uploads") == kept
     assert place(arriving(tmp_path, "report.txt", "two"), tmp_path / "uploads") != kept
     assert kept.stat().st_mode & 0o077 == 0
-    assert len(list(placed(tmp_path / "uploads"))) == 2
+    other = place(arriving(tmp_path, "report.txt", "one"), tmp_path / "uploads", collection="a/b")
+    assert other != kept
+    assert [collection for _, collection in placed(tmp_path / "uploads")] == ["default", "default", "a/b"]
+    assert shown_name(str(other), tmp_path / "uploads") == f"{kept.parent.name}/report.txt"
+    assert shown_name("/elsewhere/report.txt", tmp_path / "uploads") == "report.txt"
 
 
 @pytest.mark.parametrize(
@@ -161,7 +175,7 @@ def test_only_kept_copies_can_be_discarded(tmp_path: Path) -> None:
 
 def test_two_uploads_are_read_one_after_the_other(desk: SimpleNamespace, tmp_path: Path) -> None:
     files = [str(arriving(tmp_path, f"{name}.txt", f"The {name} is open.\n" * 20)) for name in ("mill", "ferry")]
-    emptied, notice = desk.handlers.upload(files)
+    emptied, notice = desk.shelf.upload(files, "", OWNER)
     assert (emptied, notice) == (None, "")
     most = 0
     while desk.inbox.waiting:
@@ -169,13 +183,13 @@ def test_two_uploads_are_read_one_after_the_other(desk: SimpleNamespace, tmp_pat
         time.sleep(0.01)
     assert most == 1
     assert {Path(document.path).name for document in desk.qa.documents()} == {"mill.txt", "ferry.txt"}
-    _, notice = desk.handlers.upload([str(arriving(tmp_path, "mill.txt", "The mill is open.\n" * 20))])
+    _, notice = desk.shelf.upload([str(arriving(tmp_path, "mill.txt", "The mill is open.\n" * 20))], "", OWNER)
     assert "mill.txt is in the library already" in notice
     assert not desk.inbox.waiting
 
 
 def test_an_unreadable_upload_leaves_a_reason_and_no_copy(desk: SimpleNamespace, tmp_path: Path) -> None:
-    desk.handlers.upload([str(arriving(tmp_path, "broken.pdf", "%PDF-1.7 no more than this"))])
+    desk.shelf.upload([str(arriving(tmp_path, "broken.pdf", "%PDF-1.7 no more than this"))], "", OWNER)
     until(lambda: not desk.inbox.waiting)
     job = next(job for job in desk.qa.jobs() if job.path.endswith("broken.pdf"))
     assert job.state is JobState.FAILED
@@ -194,7 +208,7 @@ def test_an_error_of_ours_is_logged_and_not_shown(
     monkeypatch.setattr(desk.qa, "ingest", fail)
     kept = desk.inbox.accept(arriving(tmp_path, "a.txt", "hello")).path
     until(lambda: desk.inbox.failures)
-    assert desk.inbox.failures == {str(kept): INTERNAL_ERROR}
+    assert desk.inbox.failures == {Waiting(kept, "default"): INTERNAL_ERROR}
     assert "secret detail" in caplog.text
 
 
@@ -212,14 +226,18 @@ def test_what_a_stopped_server_left_is_taken_up(qa: DocumentQA, desk: SimpleName
 
 def test_hostile_words_are_escaped_wherever_they_stand() -> None:
     answer = an_answer()
+    kept = types.Turn(number=1, question=HOSTILE, answer=answer, asked_at=NOW)
     job = a_job(path=f"/x/{HOSTILE}", state=JobState.FAILED, error=HOSTILE)
     shown = [
         views.jobs([job, a_job(path=HOSTILE)], waiting=[Path(HOSTILE + "w")], failures={HOSTILE + "f": HOSTILE}),
         views.notice(HOSTILE),
         views.deletion([HOSTILE]),
-        views.question(Turn(question=HOSTILE, text=HOSTILE, answer=answer)),
-        views.question(Turn(question=HOSTILE, problem=HOSTILE)),
-        views.sources(answer),
+        answer_views.question(Turn(question=HOSTILE, text=HOSTILE, answer=answer)),
+        answer_views.question(Turn(question=HOSTILE, problem=HOSTILE)),
+        answer_views.sources(answer, {"d": [PageWeight(document=HOSTILE, page=1, page_label=HOSTILE, weight=1.0)]}),
+        answer_views.earlier([kept]),
+        views.header(HOSTILE),
+        views.library([], collection=HOSTILE),
     ]
     for html in shown:
         assert "<script" not in html
@@ -247,12 +265,53 @@ def test_a_file_in_line_hides_what_became_of_it_before() -> None:
 )
 def test_a_citation_names_its_page_and_what_is_printed_there(label: str, shown: str) -> None:
     (citation,) = an_answer().citations
-    assert views.page(replace(citation, page_label=label)) == shown
+    assert answer_views.page(replace(citation, page_label=label)) == shown
+
+
+def test_a_strip_is_as_high_as_the_question_looked_and_one_cell_is_reached_by_tab() -> None:
+    pages = [
+        PageWeight(document="d", page=page, page_label="", weight=weight)
+        for page, weight in enumerate([0.64, 0.32, 0.04], 1)
+    ]
+    shown = answer_views.strip("Report", pages)
+    assert re.findall(r"--heat:([\d.]+)", shown) == ["1.00", "0.71", "0.25"]
+    assert re.findall(r'aria-label="(page [^"]+)"', shown) == ["page 1, 64.0%", "page 2, 32.0%", "page 3, 4.0%"]
+    assert re.findall(r'tabindex="(-?\d)"', shown) == ["0", "-1", "-1"]
+
+
+def test_in_a_very_long_document_neighbours_share_a_cell() -> None:
+    pages = [PageWeight(document="d", page=page, page_label="", weight=page / 1e7) for page in range(1, 3_001)]
+    shown = answer_views.strip("Report", pages)
+    assert shown.count("<button") == 1_000
+    assert 'aria-label="page 3,000 of 2,998-3,000' in shown
+
+
+@pytest.mark.parametrize(
+    ("changes", "button"),
+    [
+        ({}, "api/v1/jobs/1/cancel"),
+        ({"cancel_requested": True}, ""),
+        ({"state": JobState.CANCELLED}, "api/v1/jobs/1/resume"),
+        ({"state": JobState.INTERRUPTED}, "api/v1/jobs/1/resume"),
+        ({"state": JobState.DONE}, ""),
+        ({"state": JobState.FAILED}, ""),
+    ],
+)
+def test_a_job_has_the_button_for_what_can_be_done_with_it(changes: dict[str, Any], button: str) -> None:
+    assert re.findall(r'data-post="([^"]+)"', views.jobs([a_job(**changes)])) == ([button] if button else [])
+
+
+def test_a_file_given_up_for_no_fault_of_its_own_can_be_tried_again() -> None:
+    shown = views.jobs([], failures={"/home/uploads/ab/report.pdf": "Internal error"})
+    assert 'data-post="api/v1/jobs/retry" data-file="ab/report.pdf"' in shown
 
 
 def test_timings_and_durations_are_readable() -> None:
-    assert views.timings(an_answer().timings_ms) == "resume 3.2 ms · recall 12 ms · first token 410 ms · total 1.2 s"
-    assert [views.duration(seconds) for seconds in (0.2, 59, 61, 7_300)] == [
+    assert (
+        answer_views.timings(an_answer().timings_ms)
+        == "resume 3.2 ms · recall 12 ms · first token 410 ms · total 1.2 s"
+    )
+    assert [duration(seconds) for seconds in (0.2, 59, 61, 7_300)] == [
         "under 1 s",
         "59 s",
         "1 min 1 s",
@@ -263,52 +322,66 @@ def test_timings_and_durations_are_readable() -> None:
 # Asking
 
 
-class StreamingQA:
-    """A facade whose answer never ends by itself."""
-
-    def __init__(self, error: Exception | None = None) -> None:
-        self.closed = False
-        self._error = error
-
-    def stream(self, *_: object, **__: object) -> Iterator[str | Answer]:
-        try:
-            if self._error:
-                raise self._error
-            while True:
-                yield "word "
-        finally:
-            self.closed = True
+def endless(closed: list[bool], error: Exception | None = None) -> Iterator[str | Answer]:
+    """An answer that never ends by itself."""
+    try:
+        if error:
+            raise error
+        while True:
+            yield "word "
+    finally:
+        closed.append(True)
 
 
-def ask(qa: object, question: str = "Where?") -> Iterator[Turn]:
-    return turns(cast("DocumentQA", qa), question, documents=(), mode=Mode.EVIDENCE, top=2)
+def shown(desk: SimpleNamespace, stream: Iterator[str | Answer]) -> list[Turn]:
+    """Every state of the turn that the page shows."""
+
+    async def collected() -> list[Turn]:
+        return [turn async for turn in turns(desk.desk, "Where?", stream)]
+
+    with asyncio.Runner() as runner:
+        return runner.run(collected())
 
 
-def test_closing_the_turns_closes_the_models_stream() -> None:
-    qa = StreamingQA()
-    answering = cast("Any", ask(qa))
-    assert next(answering).text == ""
-    assert next(answering).text.startswith("word ")
-    answering.close()
-    assert qa.closed
+def test_closing_the_turns_closes_the_models_stream(desk: SimpleNamespace) -> None:
+    closed: list[bool] = []
+
+    async def begun() -> list[str]:
+        answering = turns(desk.desk, "Where?", endless(closed))
+        texts = [(await anext(answering)).text, (await anext(answering)).text]
+        await answering.aclose()
+        return texts
+
+    with asyncio.Runner() as runner:
+        first, second = runner.run(begun())
+    assert (first, second[:5]) == ("", "word ")
+    until(lambda: closed)
+    assert desk.desk.line.waiting == 0
 
 
-def test_problems_are_one_line_and_surprises_are_not_told(caplog: pytest.LogCaptureFixture) -> None:
-    expected = list(ask(StreamingQA(EmptyQuestion("The question is empty.", remedy="Write one."))))[-1]
+def test_problems_are_one_line_and_surprises_are_not_told(
+    desk: SimpleNamespace, caplog: pytest.LogCaptureFixture
+) -> None:
+    expected = shown(desk, endless([], EmptyQuestion("The question is empty.", remedy="Write one.")))[-1]
     assert expected.problem == "The question is empty. Write one."
-    surprise = list(ask(StreamingQA(RuntimeError("secret detail"))))[-1]
+    surprise = shown(desk, endless([], RuntimeError("secret detail")))[-1]
     assert surprise.problem == INTERNAL_ERROR
     assert "secret detail" in caplog.text
 
 
 def test_an_answer_grows_and_ends_with_its_sources(desk: SimpleNamespace, tmp_path: Path) -> None:
-    assert list(ask(desk.qa))[-1].problem == NOTHING_TO_ASK
-    desk.handlers.upload([str(arriving(tmp_path, "lamp.txt", "The lamp is kept by Odile.\n" * 4))])
+    assert shown(desk, desk.qa.stream("Where?"))[-1].problem == NOTHING_TO_ASK
+    desk.shelf.upload([str(arriving(tmp_path, "lamp.txt", "The lamp is kept by Odile.\n" * 4))], "", OWNER)
     until(lambda: not desk.inbox.waiting)
-    updates = list(desk.handlers.ask("Who keeps the lamp?", [], Mode.EVIDENCE.value, 2.0))
+
+    async def asked() -> list[Any]:
+        return [one async for one in desk.talk.ask("Who keeps the lamp?", [], "", "", Mode.EVIDENCE.value, 2.0, OWNER)]
+
+    with asyncio.Runner() as runner:
+        updates = runner.run(asked())
     first, last = updates[0], updates[-1]
-    assert (first[2].interactive, first[3].interactive) == (False, True)
-    assert (last[2].interactive, last[3].interactive) == (True, False)
+    assert (first[3].interactive, first[4].interactive) == (False, True)
+    assert (last[3].interactive, last[4].interactive) == (True, False)
     assert "lamp is kept by Odile" in updates[-2][1]
     assert "total" in updates[-2][1]
 
@@ -317,28 +390,71 @@ def test_an_answer_grows_and_ends_with_its_sources(desk: SimpleNamespace, tmp_pa
 
 
 def test_deletion_names_the_titles_first_and_then_takes_the_copy_too(desk: SimpleNamespace, tmp_path: Path) -> None:
-    desk.handlers.upload([str(arriving(tmp_path, "gone.txt", "The ferry leaves at noon.\n"))])
+    desk.shelf.upload([str(arriving(tmp_path, "gone.txt", "The ferry leaves at noon.\n"))], "", OWNER)
     until(lambda: not desk.inbox.waiting)
     (document,) = desk.qa.documents()
-    confirmation, words, _ = desk.handlers.question_delete([document.id])
+    confirmation, words, _ = desk.shelf.question_delete([document.id], OWNER)
     assert confirmation.visible
     assert document.title in words
-    _, chosen, notice = desk.handlers.delete([document.id])
+    _, chosen, notice = desk.shelf.delete([document.id], OWNER)
     assert chosen == []
     assert "Deleted" in notice
     assert list(placed(desk.uploads)) == []
-    assert not desk.handlers.question_delete([document.id])[0].visible
-    assert "hmt-bad" in desk.handlers.delete([document.id])[2]
+    assert not desk.shelf.question_delete([document.id], OWNER)[0].visible
+    assert "hmt-bad" in desk.shelf.delete([document.id], OWNER)[2]
+
+
+def test_a_title_is_given_to_one_document_and_is_never_empty(desk: SimpleNamespace, tmp_path: Path) -> None:
+    files = [str(arriving(tmp_path, name, f"The {name} is red.\n")) for name in ("gate.txt", "door.txt")]
+    desk.shelf.upload(files, "doors", OWNER)
+    until(lambda: not desk.inbox.waiting)
+    documents = desk.qa.documents(collection="doors")
+    both = [document.id for document in documents]
+    assert len(both) == 2
+    assert "Choose one" in desk.shelf.question_rename(both, OWNER)[2]
+    form, title, _ = desk.shelf.question_rename(both[:1], OWNER)
+    assert (form.visible, title) == (True, documents[0].title)
+    assert "hmt-bad" in desk.shelf.rename(both[:1], "  ", OWNER)[1]
+    desk.shelf.rename(both[:1], " Red ", OWNER)
+    assert desk.qa.document(both[0]).title == "Red"
+    assert "hmt-bad" in desk.shelf.upload([str(arriving(tmp_path, "a.txt", "x"))], "a/b", OWNER)[1]
+
+
+def test_a_conversation_goes_on_until_something_else_is_asked(desk: SimpleNamespace, tmp_path: Path) -> None:
+    desk.shelf.upload([str(arriving(tmp_path, "lamp.txt", "The lamp is kept by Odile.\n" * 4))], "", OWNER)
+    until(lambda: not desk.inbox.waiting)
+    (document,) = desk.qa.documents()
+    before = {one.id for one in desk.qa.conversations()}
+
+    async def asked(question: str, chosen: list[str], kept: str) -> list[Any]:
+        asking = desk.talk.ask(question, chosen, "", kept, Mode.EVIDENCE.value, 2.0, OWNER)
+        return [one async for one in asking]
+
+    with asyncio.Runner() as runner:
+        first = runner.run(asked("Who keeps the lamp?", [], ""))[-1][5]
+        assert runner.run(asked("And who lights it?", [], first))[-1][5] == first
+        other = runner.run(asked("Who?", [document.id], first))[-1][5]
+        assert other != first
+        assert [turn.number for turn in desk.qa.turns(first)] == [1, 2]
+        runner.run(asked(" ", [], ""))
+        assert {one.id for one in desk.qa.conversations()} == {first, other} | before, "an empty question left one"
+        answer, sources, earlier, kept = runner.run(desk.talk.take_up(first, OWNER))
+    assert "And who lights it?" in answer
+    assert "hmt-strip" in sources
+    assert "Who keeps the lamp?" in earlier
+    assert kept == first
+    desk.talk.forget(first, OWNER)
+    assert {one.id for one in desk.qa.conversations()} == {other} | before
 
 
 def test_a_poll_sends_only_what_changed_and_keeps_the_choice(desk: SimpleNamespace, tmp_path: Path) -> None:
-    desk.handlers.upload([str(arriving(tmp_path, "kept.txt", "The gate is red.\n"))])
+    desk.shelf.upload([str(arriving(tmp_path, "kept.txt", "The gate is red.\n"))], "", OWNER)
     until(lambda: not desk.inbox.waiting)
     (document,) = desk.qa.documents()
-    *_, choice, _, _, seen = desk.handlers.refresh("", [document.id, "gone"])
+    *_, choice, _, _, _, _, seen = desk.shelf.refresh("", [document.id, "gone"], "", OWNER)
     assert choice.value == [document.id]
     assert choice.choices[0][0].splitlines()[1].startswith("1 page · ")
-    again = desk.handlers.refresh(seen, [document.id])
+    again = desk.shelf.refresh(seen, [document.id], "", OWNER)
     assert all(update == {"__type__": "update"} for update in again)
 
 
@@ -362,10 +478,8 @@ def event_loops(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         loop.close()
 
 
-def test_no_handler_is_part_of_an_api_and_nothing_phones_home(
-    qa: DocumentQA, tmp_path: Path, event_loops: None
-) -> None:
-    page = build(qa, uploads=tmp_path)
+def test_no_handler_is_part_of_an_api_and_nothing_phones_home(desk: SimpleNamespace, event_loops: None) -> None:
+    page = compose(desk.desk)
     assert page.analytics_enabled is False
     assert page.fns
     assert {fn.api_visibility for fn in page.fns.values()} == {"private"}
@@ -373,7 +487,7 @@ def test_no_handler_is_part_of_an_api_and_nothing_phones_home(
 
 
 def test_an_address_beyond_this_machine_is_refused(qa: DocumentQA, tmp_path: Path) -> None:
-    with pytest.raises(HmtQaError, match="no login"):
+    with pytest.raises(HmtQaError, match="no users"):
         serve(qa, host="0.0.0.0", port=1, uploads=tmp_path)  # noqa: S104 - refused
 
 
@@ -415,6 +529,7 @@ def test_the_browser_is_told_to_load_nothing_from_elsewhere() -> None:
     assert "http" not in policy
     assert fetch("/gradio_api/proxy=http://evil.example/").status_code == 404
     assert fetch("/gradio_api/info").status_code == 404
+    assert fetch("/gradio_api/file=/etc/passwd").status_code == 404
 
 
 def test_the_model_is_loaded_once_however_many_wait() -> None:

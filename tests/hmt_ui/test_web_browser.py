@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import io
 import re
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import urlopen
 
 import pytest
-from reportlab.lib.pagesizes import A6
 from reportlab.lib.pdfencrypt import StandardEncryption
 from reportlab.pdfgen.canvas import Canvas
 
-sys.path.insert(0, str(Path(__file__).parent))
-import browser as web
-
-sys.path.pop(0)
+from tests.hmt_ui import browser as web
+from tests.hmt_ui.papers import pdf
 
 pytestmark = [
     pytest.mark.browser,
@@ -29,22 +25,6 @@ HOSTILE = (
     "<script>alert(1)</script><img src=x onerror=alert(2)><img src='http://evil.example/a.png'> "
     "![b](http://evil.example/b.png) ${alert(3)} {{constructor}} `${alert(4)}` <a href='javascript:alert(5)'>c</a>"
 )
-
-
-def pdf(pages: int, title: str, *, sentence: str = "The mill of the village stands beside the river.") -> bytes:
-    """A small PDF in which every sentence says the number of its page."""
-    file = io.BytesIO()
-    canvas = Canvas(file, pagesize=A6)
-    canvas.setTitle(title)
-    for number in range(1, pages + 1):
-        text = canvas.beginText(20, 380)
-        text.setFont("Helvetica", 6)
-        for line in range(1, 9):
-            text.textLine(f"Sheet {number}, row {line}. {sentence}")
-        canvas.drawText(text)
-        canvas.showPage()
-    canvas.save()
-    return file.getvalue()
 
 
 @pytest.fixture(scope="module")
@@ -165,12 +145,3 @@ def test_deleting_asks_first_and_takes_the_uploaded_copy_too(visit: web.Visit, h
     visit.page.locator("#notice", has_text="Deleted").wait_for()
     visit.page.locator("#documents label", has_text="gone").wait_for(state="detached")
     assert not list((home / "uploads").glob("*/gone.txt"))
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1280, 390])
-def test_the_page_fits_its_window(chromium: web.Browser, address: str, scheme: str, width: int) -> None:
-    with web.visit(chromium, address, viewport={"width": width, "height": 800}, color_scheme=scheme) as seen:
-        assert seen.page.evaluate("document.documentElement.scrollWidth") <= width
-        assert seen.page.evaluate("document.body.classList.contains('dark')") == (scheme == "dark")
-        assert seen.foreign == []

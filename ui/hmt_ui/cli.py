@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hmt_qa.errors import HmtQaError
+from hmt_qa.errors import AddressRefused, HmtQaError, UserUnsuited
 from hmt_qa.types import ClusterOptions, IngestOptions, Mode, Ranking, Sync
-from hmt_ui import care_commands, job_commands, memory_commands, printing
+from hmt_ui import care_commands, job_commands, memory_commands, printing, user_commands
 from hmt_ui.compose import open_qa, open_with
 from hmt_ui.options import (
     Attention,
@@ -36,7 +36,7 @@ from hmt_ui.options import (
 if TYPE_CHECKING:
     from hmt_ui.settings import Settings
 
-INTERRUPTED = 130
+USAGE, INTERRUPTED = 2, 130
 PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True}  # their own parsers take the options
 BRIEF_SPINNING = ("GOMP_SPINCOUNT", "1000")  # docs/decisions/0007: 13 times faster beside another busy process
 UPLOADS = "uploads"  # in the home folder: what the page was given
@@ -53,6 +53,7 @@ app.add_typer(config, name="config")
 job_commands.register(app)
 care_commands.register(app)
 memory_commands.register(app)
+user_commands.register(app)
 
 Reader = Annotated[
     str | None, typer.Option("--reader", help="Who writes: hf:FOLDER, openai:MODEL; the memory's own model by default.")
@@ -308,16 +309,17 @@ def serve(
     """Open the web page: upload documents, watch them being read, ask."""
     engine = {"model": model, "device": device, "dtype": dtype, "attention": attention}
     settings = _settings(home=home, **engine, reader=reader, host=host, port=port)
-    from hmt_ui import web
+    from hmt_ui.service.server import serve as run
 
     with open_qa(settings) as qa:
-        web.serve(
+        run(
             qa,
             host=settings.host,
             port=settings.port,
             uploads=settings.home / UPLOADS,
             allow_unauthenticated=settings.allow_unauthenticated,
             names=settings.allowed_hosts,
+            limits=settings.quotas,
         )
 
 
@@ -355,7 +357,7 @@ def main() -> None:
         app()
     except HmtQaError as exc:
         print(f"hmt-qa: {printing.printable(str(exc))}", file=sys.stderr)
-        sys.exit(1)
+        sys.exit(USAGE if isinstance(exc, AddressRefused | UserUnsuited) else 1)
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
 

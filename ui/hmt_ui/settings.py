@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from hmt_qa.errors import HmtQaError
 from hmt_qa.types import OPENAI_URL, ParsingLimits
+from hmt_ui.service.limits import Limits
 
 CONFIG_FILE = "config.toml"
 _PASSWORD = re.compile(r"(?<=://)([^:/?#]*:).*@")
@@ -38,12 +39,16 @@ class Settings(BaseSettings):
     host: str = Field(default="127.0.0.1", description="address that `serve` binds")
     port: int = Field(default=7860, ge=0, le=65535, description="port that `serve` binds")
     allow_unauthenticated: bool = Field(
-        default=False, description="let `serve` bind another address than loopback without login (containers)"
+        default=False, description="let `serve` bind another address than loopback without users (containers)"
     )
 
     allowed_hosts: tuple[str, ...] = Field(
         default=(), description="names, beside loopback's, that browsers may call the server by"
     )
+
+    max_upload_mb: int = Field(default=200, ge=1, description="largest file that `serve` takes")
+    max_waiting: int = Field(default=256, ge=1, description="questions, and files, that may wait in line at `serve`")
+    max_question: int = Field(default=4_000, ge=1, description="characters that a question to `serve` may have")
 
     parser_memory_mb: int = Field(default=1024, ge=64, description="memory that parsing one document may take")
     parser_page_seconds: int = Field(
@@ -70,6 +75,11 @@ class Settings(BaseSettings):
         return ParsingLimits(
             memory_mb=self.parser_memory_mb, page_seconds=self.parser_page_seconds, total_seconds=total
         )
+
+    @property
+    def quotas(self) -> Limits:
+        """What one request to `serve`, and all that wait, may take."""
+        return Limits(upload_mb=self.max_upload_mb, waiting=self.max_waiting, question_characters=self.max_question)
 
     @classmethod
     def settings_customise_sources(

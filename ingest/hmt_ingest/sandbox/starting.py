@@ -61,7 +61,7 @@ class ForkServer:
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 pass_fds=(theirs.fileno(),),
-                env=_environment(),
+                env=environment(),
                 start_new_session=True,  # Ctrl-C is for us: we end it in order
             )
             failing.pop_all()
@@ -102,6 +102,7 @@ class ForkServer:
         self._process.wait()
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
+    """What a process that parses is given of ours: enough to find its modules, no token and no key."""
     kept = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
     return kept | _ONE_THREAD | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}

@@ -9,14 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hmt_qa import DocumentQA
-from hmt_qa.errors import HmtQaError
-from hmt_qa.types import IngestStatus, Job, JobState
-from hmt_ui.placing import discard, place, placed
-from hmt_ui.web.warming import Warming
+from hmt_qa.errors import HmtQaError, TooManyWaiting
+from hmt_qa.types import IngestOptions, IngestStatus, Job, JobState
+from hmt_ui.placing import DEFAULT_COLLECTION, discard, place, placed
+from hmt_ui.service.problems import INTERNAL_ERROR
+from hmt_ui.service.warming import Warming
 
 _log = logging.getLogger(__name__)
-
-INTERNAL_ERROR = "Internal error; the server's log says more."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,51 +26,77 @@ class Accepted:
     known: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A kept file and the collection it goes to."""
+
+    path: Path
+    collection: str
+
+
 class Inbox:
     """Keeps uploads under a folder and ingests them in the order they came; safe to share between threads.
 
     What is in progress is in the library's job rows. This object only knows what has no row yet (`waiting`), and
-    failures that were no fault of the file and so have none (`failures`, path to reason).
+    failures that were no fault of the file and so have none (`failures`, by file). At most `longest` wait.
     """
 
-    def __init__(self, qa: DocumentQA, uploads: Path, warming: Warming) -> None:
+    def __init__(self, qa: DocumentQA, uploads: Path, warming: Warming, *, longest: int = 256) -> None:
         self._qa = qa
         self._warming = warming
         self._uploads = uploads
-        self._queue: deque[Path] = deque()
-        self._current: Path | None = None
+        self._longest = longest
+        self._queue: deque[Waiting] = deque()
+        self._current: Waiting | None = None
         self._changed = threading.Condition()
         self._stopping = False
         self._worker: threading.Thread | None = None
-        self._failures: dict[str, str] = {}
+        self._failures: dict[Waiting, str] = {}
 
     @property
-    def waiting(self) -> tuple[Path, ...]:
+    def uploads(self) -> Path:
+        """The folder of kept files."""
+        return self._uploads.resolve()
+
+    @property
+    def waiting(self) -> tuple[Waiting, ...]:
         """Files in line; the first one may be in work already."""
         with self._changed:
             return (*((self._current,) if self._current else ()), *self._queue)
 
     @property
-    def failures(self) -> dict[str, str]:
+    def failures(self) -> dict[Waiting, str]:
         """Why files were given up that the library holds no failed job for."""
         with self._changed:
             return dict(self._failures)
 
-    def accept(self, upload: Path) -> Accepted:
-        """Keep an uploaded file, which is moved away, and put it in line."""
-        kept = place(upload, self._uploads)
+    def accept(self, upload: Path, *, collection: str = DEFAULT_COLLECTION) -> Accepted:
+        """Keep an uploaded file, which is moved away, and put it in line; raises `TooManyWaiting`."""
+        self._refuse_if_full()
+        kept = place(upload, self._uploads, collection=collection)
         known = any(
             document.path == str(kept) and document.model_id == self._qa.engine.model_id
-            for document in self._qa.documents()
+            for document in self._qa.documents(collection=collection)
         )
         if not known:
-            self._put(kept)
+            self._put(Waiting(kept, collection))
         return Accepted(path=kept, known=known)
+
+    def go_on(self, job: Job) -> None:
+        """Put the file of an interrupted, cancelled or failed job in line again; raises `TooManyWaiting`."""
+        self.again(Waiting(Path(job.path), job.collection))
+
+    def again(self, file: Waiting) -> None:
+        """Put a kept file in line once more; raises `TooManyWaiting`."""
+        self._refuse_if_full()
+        self._put(file)
 
     def take_up(self) -> int:
         """Put in line what an earlier server was stopped before or amid; returns how many."""
-        documents = {document.path for document in self._qa.documents()}
-        left = [file for file in placed(self._uploads) if str(file) not in documents]
+        settled = {(document.path, document.collection) for document in self._qa.documents()}
+        settled |= {(job.path, job.collection) for job in self._qa.jobs(limit=None) if job.state is JobState.CANCELLED}
+        left = [Waiting(file, collection) for file, collection in placed(self._uploads)]
+        left = [file for file in left if (str(file.path), file.collection) not in settled]
         for file in left:
             self._put(file)
         return len(left)
@@ -90,9 +115,17 @@ class Inbox:
         if self._worker is not None:
             self._worker.join(patience)
 
-    def _put(self, file: Path) -> None:
+    def _refuse_if_full(self) -> None:
+        if len(self.waiting) >= self._longest:
+            raise TooManyWaiting(
+                f"{self._longest} files wait to be read already.",
+                subject=self._longest,
+                remedy="Add more when they have been read.",
+            )
+
+    def _put(self, file: Waiting) -> None:
         with self._changed:
-            self._failures.pop(str(file), None)
+            self._failures.pop(file, None)
             if file not in self._queue and file != self._current:
                 self._queue.append(file)
             if self._worker is None:
@@ -110,10 +143,10 @@ class Inbox:
             except HmtQaError as problem:
                 self._give_up(file, str(problem))
             except Exception:
-                _log.exception("upload_not_read path=%s", file)
+                _log.exception("upload_not_read path=%s", file.path)
                 self._give_up(file, INTERNAL_ERROR)
 
-    def _next(self) -> Path | None:
+    def _next(self) -> Waiting | None:
         with self._changed:
             self._current = None
             self._changed.wait_for(lambda: self._stopping or self._queue)
@@ -121,9 +154,10 @@ class Inbox:
                 self._current = self._queue.popleft()
             return self._current
 
-    def _ingest(self, file: Path) -> None:
-        for result in self._qa.ingest([file], on_progress=self._observe):
-            _log.info("upload_read path=%s status=%s", file, result.status)
+    def _ingest(self, file: Waiting) -> None:
+        options = IngestOptions(collection=file.collection)
+        for result in self._qa.ingest([file.path], options=options, on_progress=self._observe):
+            _log.info("upload_read path=%s status=%s", file.path, result.status)
             if result.status is IngestStatus.FAILED:
                 self._failed(file, result.error)
 
@@ -131,15 +165,15 @@ class Inbox:
         if self._stopping:
             raise _Stopped
 
-    def _failed(self, file: Path, error: str) -> None:
-        if any(job.path == str(file) and job.state is JobState.FAILED for job in self._qa.jobs()):
-            self.discard(str(file))  # the file's own fault: to read it again it has to be another one
+    def _failed(self, file: Waiting, error: str) -> None:
+        if any(job.path == str(file.path) and job.state is JobState.FAILED for job in self._qa.jobs()):
+            self.discard(str(file.path))  # the file's own fault: to read it again it has to be another one
         else:
             self._give_up(file, error)
 
-    def _give_up(self, file: Path, reason: str) -> None:
+    def _give_up(self, file: Waiting, reason: str) -> None:
         with self._changed:
-            self._failures[str(file)] = reason
+            self._failures[file] = reason
 
 
 class _Stopped(Exception):

@@ -20,11 +20,14 @@ _HEADERS = {
     "Content-Security-Policy": _POLICY,
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
+    "Referrer-Policy": "same-origin",  # with none at all, browsers send forms of our own page with Origin: null
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 _API = "/gradio_api"
-_CLOSED = ("/monitoring", *(_API + path for path in ("/proxy=", "/vibe", "/info", "/openapi", "/runs", "/run-history")))
+_CLOSED = (
+    "/monitoring",
+    *(_API + path for path in ("/file", "/proxy=", "/vibe", "/info", "/openapi", "/runs", "/run-history")),
+)
 
 
 class Guard:

@@ -1,0 +1,61 @@
+"""OpenAI's form, asked by OpenAI's own client."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import openai
+import pytest
+
+from tests.hmt_ui.service.conftest import SAYS, Service
+
+ASKED = [
+    {"role": "system", "content": "Answer briefly."},
+    {"role": "user", "content": "What is the weather?"},
+    {"role": "assistant", "content": "I do not know."},
+    {"role": "user", "content": [{"type": "text", "text": "Who keeps the mill?"}]},
+]
+
+
+@pytest.fixture
+def openai_client(live: Service) -> Iterator[openai.OpenAI]:
+    with openai.OpenAI(base_url=f"{live.address}v1", api_key="none is needed", max_retries=0) as client:
+        yield client
+
+
+def test_the_library_and_its_collections_are_models(openai_client: openai.OpenAI) -> None:
+    names = [model.id for model in openai_client.models.list()]
+    assert names[:2] == ["hmt-qa", "hmt-qa/default"]
+    assert openai_client.models.retrieve("hmt-qa/default").id == "hmt-qa/default"
+
+
+def test_a_chats_last_question_is_answered_with_citations(openai_client: openai.OpenAI) -> None:
+    done = openai_client.chat.completions.create(model="hmt-qa", messages=ASKED)  # type: ignore[arg-type]
+    (choice,) = done.choices
+    assert (choice.message.content, choice.finish_reason) == ("".join(SAYS), "stop")
+    assert done.usage.completion_tokens > 0
+    assert "Odile" in done.citations[0]["quote"]  # type: ignore[attr-defined]
+
+
+def test_an_answer_streams_in_chunks(openai_client: openai.OpenAI) -> None:
+    stream = openai_client.chat.completions.create(model="hmt-qa/default", messages=ASKED, stream=True)  # type: ignore[arg-type]
+    chunks = list(stream)
+    assert [text for chunk in chunks if (text := chunk.choices[0].delta.content)] == list(SAYS)
+    assert chunks[-1].choices[0].finish_reason == "stop"
+    assert chunks[-1].citations  # type: ignore[attr-defined]
+
+
+def test_an_unknown_model_and_an_empty_question_are_errors_the_client_knows(openai_client: openai.OpenAI) -> None:
+    with pytest.raises(openai.NotFoundError, match="no model"):
+        openai_client.chat.completions.create(model="gpt-9", messages=ASKED)  # type: ignore[arg-type]
+    with pytest.raises(openai.UnprocessableEntityError, match="asks anything"):
+        openai_client.chat.completions.create(model="hmt-qa", messages=[{"role": "system", "content": "x"}])
+
+
+def test_a_token_opens_only_its_owners_collections(guarded: Service) -> None:
+    wrong = openai.OpenAI(base_url=f"{guarded.address}v1", api_key="wrong", max_retries=0)
+    with wrong as client, pytest.raises(openai.AuthenticationError, match="needs a login"):
+        client.models.list()
+    for user, names in {"alice": ["hmt-qa", "hmt-qa/default"], "bob": ["hmt-qa"]}.items():
+        with openai.OpenAI(base_url=f"{guarded.address}v1", api_key=guarded.token(user), max_retries=0) as client:
+            assert [model.id for model in client.models.list()] == names
