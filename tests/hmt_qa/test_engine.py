@@ -111,7 +111,8 @@ def test_rows_are_the_memories_of_the_papers_equations(engine):
     ids = [number for segment in segments for number in segment.token_ids]
     expected = torch.stack(read_literally(engine.model, ids).memories)
     rows_NMD = torch.frombuffer(bytearray(b"".join(read_all(engine, segments))), dtype=torch.float32)
-    torch.testing.assert_close(rows_NMD.view_as(expected), expected, atol=1e-5, rtol=1e-5)
+    # Ten steps on: float32 kernels of some processors differ from the transcription by 1.3e-5.
+    torch.testing.assert_close(rows_NMD.view_as(expected), expected, atol=3e-5, rtol=1e-5)
 
 
 @torch.no_grad()

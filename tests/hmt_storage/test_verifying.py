@@ -93,7 +93,7 @@ def test_a_library_of_the_version_before_gets_its_checksums(library, two, tmp_pa
     with closing(sqlite3.connect(tmp_path / "library.db")) as connection, connection:
         for table in ("segments", "pages"):
             connection.execute(f"ALTER TABLE {table} DROP COLUMN sha256")
-        for table in ("turn_segments", "turns", "conversations", "document_metadata"):
+        for table in ("turn_segments", "turns", "conversations", "document_metadata", "keys", "users"):
             connection.execute(f"DROP TABLE {table}")
         connection.execute("UPDATE alembic_version SET version_num = '0002'")
     upgraded = SqlLibrary.open(tmp_path)

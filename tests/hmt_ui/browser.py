@@ -126,6 +126,9 @@ class Visit:
 
     def reload(self) -> None:
         """Come back as a new visitor."""
+        before = len(self.complaints)
+        self.page.goto("about:blank")
+        del self.complaints[before:]  # leaving ends Gradio's own streams, which it logs as errors
         self.page.goto(self.address)
         self.page.locator("#ask").wait_for()
 

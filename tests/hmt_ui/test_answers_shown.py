@@ -9,7 +9,7 @@ import pytest
 
 from hmt_qa.types import Answer, Citation, Mode, Timings
 from hmt_ui import printing
-from hmt_ui.web import views
+from hmt_ui.web import answer_views
 from hmt_ui.web.asking import Turn
 
 FIRST = Citation(
@@ -75,8 +75,8 @@ def test_a_terminal_shows_what_is_written_until_the_marks_are_known(capsys, monk
 
 
 def test_the_page_shows_marks_and_ranks_and_escapes_what_is_not_ours():
-    shown = views.question(Turn(question="Who?", text=ANSWER.text, answer=ANSWER))
+    shown = answer_views.question(Turn(question="Who?", text=ANSWER.text, answer=ANSWER))
     assert 'Wren &lt;sails.<sup class="hmt-mark">1</sup> Agnes waits <sup class="hmt-mark">2</sup>&amp; so on' in shown
-    sources = views.sources(ANSWER)
+    sources = answer_views.sources(ANSWER)
     assert "memory #1 · keywords #3" in sources
     assert "<b>" not in sources
