@@ -35,7 +35,7 @@ check: install
 	$(BIN)/lint-imports
 
 test: check browser tesseract postgresql
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses 2 --dist loadfile
 
 # Asks PyPI's advisory service, so it needs the network and is no part of the tests.
 audit: install
