@@ -20,6 +20,7 @@ _log = logging.getLogger(__name__)
 
 FILE = "confidence.json"
 COUNT = 4  # of `Signs.numbers`
+BEGINNING = 24  # tokens of an answer that it is judged by: a longer one is not held back to its end
 _LEAST = 1e-6  # of a probability, so that it has odds
 
 
@@ -28,7 +29,8 @@ class Signs:
     """What a reader thought while it wrote one answer.
 
     refusal: probability that its first token says "not answered here". log_probabilities: of the tokens it wrote, up to
-    and with the end mark (nats). share: of the best place among all candidates, 0 to 1.
+    and with the end mark (nats); those behind the BEGINNING do not count. share: of the best place among all
+    candidates, 0 to 1.
     """
 
     refusal: float
@@ -39,7 +41,7 @@ class Signs:
     def numbers(self) -> tuple[float, ...]:
         """What the regression weighs: log odds of the refusal, mean and least log-probability, log share."""
         refusal = min(max(self.refusal, _LEAST), 1 - _LEAST)
-        chosen = self.log_probabilities or (log(_LEAST),)
+        chosen = self.log_probabilities[:BEGINNING] or (log(_LEAST),)
         return log(refusal / (1 - refusal)), fmean(chosen), min(chosen), log(max(self.share, _LEAST))
 
 

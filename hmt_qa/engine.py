@@ -7,7 +7,7 @@ Weights load at first use, so that listing, deleting or finding a file unchanged
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from hmt_qa.model.config import HMTConfig
     from hmt_qa.model.hmt import HMTForCausalLM, ReadingState, Segments
     from hmt_qa.model.machine import Machine
+    from hmt_qa.model.odds import Overheard
 
 SUMMARY_BATCH = 8  # segments a representation pass; aligned to segment numbers, so that a resumed run repeats it
 WIDTH_STEP = 64  # rows are padded to multiples of this: few shapes, little waste on short files
@@ -365,8 +366,14 @@ class LocalEngine:
         return prompt_1MD, cast("list[float]", weights_N.tolist())
 
     def generate(
-        self, prompt_1MD: Tensor, ids: Sequence[int], *, max_new_tokens: int, stop_ids: Sequence[int]
-    ) -> Iterator[int]:
+        self,
+        prompt_1MD: Tensor,
+        ids: Sequence[int],
+        *,
+        max_new_tokens: int,
+        stop_ids: Sequence[int],
+        listener: Overheard | None = None,
+    ) -> Generator[int]:
         """Token ids of the greedy continuation of `[P ; ids]`, as they come; stop ids included."""
         import torch
 
@@ -385,6 +392,7 @@ class LocalEngine:
                 pad_id=stop_ids[0],
                 streamer=streamer,
                 stopping=[stopping],
+                listener=listener,
             )
         )
 

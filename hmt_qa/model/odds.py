@@ -1,4 +1,4 @@
-"""What a model thinks of an answer that is there already, however it was decoded.
+"""What a model thinks of an answer: overheard while it is written, or of one that is there already.
 
 Shapes: M memories a segment · D hidden size · T tokens · V vocabulary.
 """
@@ -11,6 +11,7 @@ from typing import cast
 
 import torch
 from torch import Tensor
+from transformers import LogitsProcessor
 
 from hmt_qa.model import backbone
 from hmt_qa.model.hmt import HMTForCausalLM
@@ -22,6 +23,28 @@ class Odds:
 
     refusal: float
     log_probabilities: tuple[float, ...]
+
+
+class Overheard(LogitsProcessor):
+    """Given to greedy decoding of one row, it hears the odds of what is chosen and changes nothing."""
+
+    def __init__(self, refusal: int | None) -> None:
+        self._refusal = refusal
+        self._refused = 0.0
+        self._chosen: list[float] = []
+
+    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
+        """Hear one step's scores, (1, V), and give them back."""
+        logs_V = scores[0].float().log_softmax(dim=-1)
+        if not self._chosen and self._refusal is not None:
+            self._refused = float(logs_V[self._refusal].exp())
+        self._chosen.append(float(logs_V.max()))
+        return scores
+
+    @property
+    def odds(self) -> Odds:
+        """Of all that was written until now."""
+        return Odds(self._refused, tuple(self._chosen))
 
 
 @torch.inference_mode()

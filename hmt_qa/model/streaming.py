@@ -40,7 +40,7 @@ class _Stopped(StoppingCriteria):
         return torch.full((input_ids.shape[0],), self.event.is_set(), device=input_ids.device)
 
 
-def stream_ids(generate: Callable[[BaseStreamer, StoppingCriteria], object]) -> Iterator[int]:
+def stream_ids(generate: Callable[[BaseStreamer, StoppingCriteria], object]) -> Generator[int]:
     """Token ids as `generate(streamer, stopping)` makes them. Closing the iterator stops the model within a token.
 
     An exception in the model is raised here, in the thread that asked.

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing
+from itertools import chain, islice
 
-from hmt_qa.confidence import Signs
+from hmt_qa.confidence import BEGINNING, Signs
 from hmt_qa.engine import LocalEngine
 from hmt_qa.model.streaming import stream_text
 from hmt_qa.prompt import PromptFormat
@@ -29,32 +31,38 @@ class MemoryWriter:
     def write(self, request: Request) -> Generator[str, None, float | None]:
         """See `Writer`; the model's own mark for "not answered here" is `Unanswerable`, as is too little confidence.
 
-        Where the model's confidence is known, an answer is held back until it is: nothing said is taken back.
+        Where the model knows its confidence, an answer is held back until its beginning is judged: nothing said is
+        taken back for want of it.
         """
-        ids = self._ids(request)
+        from hmt_qa.model.odds import Overheard
+
+        overheard = Overheard(self._format.unanswerable)
         tokens = self._engine.generate(
-            request.prompt_1MD, ids, max_new_tokens=ANSWER_TOKENS, stop_ids=self._format.ends
+            request.prompt_1MD,
+            self._ids(request),
+            max_new_tokens=ANSWER_TOKENS,
+            stop_ids=self._format.ends,
+            listener=overheard,
         )
         judge = self._engine.confidence if request.mode is Mode.EVIDENCE else None
         if judge is None:
             yield from self._text(tokens)
             return None
-        new = list(tokens)
-        held = list(self._text(new))
-        confidence = judge.of(self._signs(request, ids, new))
-        if confidence < judge.threshold:
-            raise Unanswerable(confidence)
-        yield from held
+        with closing(tokens):
+            held = list(islice(tokens, BEGINNING))
+            if held[0] == self._format.unanswerable:
+                raise Unanswerable
+            odds = overheard.odds
+            confidence = judge.of(
+                Signs(refusal=odds.refusal, log_probabilities=odds.log_probabilities, share=request.share)
+            )
+            if confidence < judge.threshold:
+                raise Unanswerable(confidence)
+            yield from self._text(chain(held, tokens))
         return confidence
 
     def _text(self, tokens: Iterable[int]) -> Iterator[str]:
         return stream_text(self._until_end(tokens), self._engine.tokenizer)
-
-    def _signs(self, request: Request, ids: Sequence[int], new: Sequence[int]) -> Signs:
-        from hmt_qa.model.odds import odds_of
-
-        odds = odds_of(self._engine.model, request.prompt_1MD, ids, new, refusal=self._format.unanswerable)
-        return Signs(refusal=odds.refusal, log_probabilities=odds.log_probabilities, share=request.share)
 
     def _ids(self, request: Request) -> list[int]:
         """What the model reads, with as many passages as fit: learned positions end hard."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 from time import perf_counter
 
@@ -25,7 +25,7 @@ class ScriptedEngine(LocalEngine):
     asked: Sequence[int] = ()
     closed = False
 
-    def generate(self, prompt_1MD, ids, *, max_new_tokens, stop_ids, choice=None) -> Iterator[int]:
+    def generate(self, prompt_1MD, ids, *, max_new_tokens, stop_ids, listener=None) -> Generator[int]:
         assert isinstance(prompt_1MD, torch.Tensor)
         assert prompt_1MD.shape == (1, 2, self.config.hidden_size)
         self.asked, self.closed = list(ids), False
