@@ -1,26 +1,18 @@
-"""The Protocols that the outer folders implement; the core calls these and never names a concrete class."""
+"""Where documents and their memories are put, kept and looked for."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from hmt_qa.lanes import Lanes
+from hmt_qa.ports.people import Chats, Users
 from hmt_qa.types import (
-    Answer,
     Collected,
-    Conversation,
     Document,
-    EncodedText,
     Hit,
     Imported,
-    IngestOptions,
-    IngestResult,
     Job,
-    Key,
-    KeyKind,
     KnownFile,
     MemoryShape,
     MemoryState,
@@ -28,40 +20,13 @@ from hmt_qa.types import (
     PageSpan,
     Place,
     Segment,
-    Share,
     SourceFile,
     StoredMemory,
     StoredRow,
     StoredSegment,
     TextBox,
-    Turn,
-    TurnSegment,
-    User,
     Verdict,
 )
-
-
-class SourceText(Protocol):
-    """An opened file: iterating yields its pages in order, one at a time, so the whole text is never held."""
-
-    title: str
-    media_type: str
-    page_count: int
-
-    def __iter__(self) -> Iterator[Page]:
-        """Pages in order, numbered from 1. Raises `FileProblem` where the bytes cannot be read."""
-        ...
-
-
-class Reader(Protocol):
-    """Reads one kind of file. Entry point group `hmt_qa.readers`; constructed without arguments."""
-
-    name: str
-    suffixes: frozenset[str]
-
-    def open(self, path: Path, *, password: str | None = None) -> AbstractContextManager[SourceText]:
-        """Open `path`; raises `EncryptedFile`, `CorruptFile`, `EmptyFile` or `UnsupportedFile`."""
-        ...
 
 
 class Ingestion(Protocol):
@@ -119,103 +84,6 @@ class Ingestion(Protocol):
 
     def raise_if_cancelled(self) -> None:
         """Raise `JobCancelled` where somebody asked for it, at most a second ago; costs nothing."""
-        ...
-
-
-class Chats(Protocol):
-    """Conversations with their turns and the memory of what was said.
-
-    Ids may be given by their beginning. Methods that take one raise `UnknownConversation`.
-    """
-
-    def begin(self, *, title: str, collection: str | None, documents: Sequence[str]) -> Conversation:
-        """A new conversation without turns."""
-        ...
-
-    def all(self) -> Sequence[Conversation]:
-        """All conversations, the latest first."""
-        ...
-
-    def one(self, conversation_id: str) -> Conversation:
-        """One conversation."""
-        ...
-
-    def turns(self, conversation_id: str) -> Sequence[Turn]:
-        """What was asked and answered, in order."""
-        ...
-
-    def memory(self, conversation_id: str, *, model_id: str, dtype: str) -> Sequence[TurnSegment]:
-        """The memory that this model has of what was said, checked; empty where it has none."""
-        ...
-
-    def add(
-        self,
-        conversation: Conversation,
-        *,
-        question: str,
-        about: str,
-        answer: Answer,
-        memory: Sequence[TurnSegment],
-        kept: int,
-        model_id: str,
-        dtype: str,
-    ) -> Conversation:
-        """Append a turn and its memory in one transaction: `memory` follows on the first `kept` segments stored.
-
-        Raises `ConversationMoved` where the conversation has not the turns it had.
-        """
-        ...
-
-    def remove(self, conversation_id: str) -> Conversation:
-        """Delete a conversation and all that was said in it; returns what it was."""
-        ...
-
-
-class Users(Protocol):
-    """Who may log in, and the keys that stand for them. Methods that take a name raise `UnknownUser`."""
-
-    def add(self, name: str, *, password_hash: str) -> User:
-        """A new user; raises `UserExists`."""
-        ...
-
-    def all(self) -> Sequence[User]:
-        """All users by name."""
-        ...
-
-    def exist(self) -> bool:
-        """Whether there is any."""
-        ...
-
-    def remove(self, name: str) -> User:
-        """Delete a user with keys and conversations; documents stay."""
-        ...
-
-    def password_hash(self, name: str) -> str | None:
-        """What `add` was given; None where there is no such user."""
-        ...
-
-    def set_password(self, name: str, password_hash: str) -> User:
-        """Another password, which ends every session of the user."""
-        ...
-
-    def issue(self, name: str, kind: KeyKind, *, label: str, seconds: float) -> str:
-        """A new secret that stands for the user until it expires; it cannot be read again."""
-        ...
-
-    def holder(self, secret: str, kind: KeyKind) -> User | None:
-        """Whom a secret of this kind stands for, if it does."""
-        ...
-
-    def keys(self, name: str, kind: KeyKind) -> Sequence[Key]:
-        """A user's keys of this kind, oldest first."""
-        ...
-
-    def revoke(self, secret: str) -> None:
-        """Make a secret worthless; nothing happens where it is already."""
-        ...
-
-    def revoke_all(self, name: str, kind: KeyKind) -> int:
-        """Make all of a user's keys of this kind worthless; returns how many."""
         ...
 
 
@@ -405,136 +273,4 @@ class Library(Askable, Protocol):
 
     def close(self) -> None:
         """Release the database."""
-        ...
-
-
-ProgressObserver = Callable[[Job], None]
-
-
-class MemoryReader(Protocol):
-    """The model as ingestion sees it: segments in, memory rows out."""
-
-    @property
-    def model_id(self) -> str:
-        """Name and hash of the model: memories are bound to it."""
-        ...
-
-    @property
-    def segment_length(self) -> int:
-        """Tokens a segment."""
-        ...
-
-    @property
-    def hidden(self) -> int:
-        """Numbers in a segment's memory row: M embeddings of D, one after another."""
-        ...
-
-    @property
-    def dtype(self) -> str:
-        """Name of the memory rows' number format: `float32` or `bfloat16`."""
-        ...
-
-    @property
-    def setting(self) -> str:
-        """Device, dtype, attention and shapes in one line; equal settings give bit-equal memories."""
-        ...
-
-    def encode(self, text: str) -> EncodedText:
-        """Tokens of `text`; special-token spellings in it are ordinary text."""
-        ...
-
-    def first_state_id(self) -> str:
-        """The chain's id before any segment (hex)."""
-        ...
-
-    def next_state_id(self, state_id: str, token_ids: Sequence[int]) -> str:
-        """The chain's id after reading `token_ids` in `state_id` (hex)."""
-        ...
-
-    def read(self, segments: Iterable[Segment], *, committed: int, tail: bytes) -> Iterator[tuple[Segment, bytes]]:
-        """Read a document on from segment number `committed`.
-
-        `segments` yields every segment from number 0; those before `committed` only fill the fixed shapes.
-        `tail` holds the last min(committed, `recall_window`) memory rows. Yields each new segment with its row's bytes.
-        """
-        ...
-
-    @property
-    def read_together(self) -> int:
-        """Segments that go through the model in one pass, in groups from number 0: a row's bits depend on its group."""
-        ...
-
-    @property
-    def recall_window(self) -> int:
-        """How many of the newest memories ingestion attends to (N)."""
-        ...
-
-    def together(self, documents: int, *, workers: int | None = None) -> AbstractContextManager[Lanes]:
-        """Make room to read up to `documents` side by side, each by a thread of its own; `workers` bounds the threads.
-
-        `setting` is then another where that decides about bits, the same for the same arguments.
-        """
-        ...
-
-
-class Ingestor(Protocol):
-    """From paths to stored memories. Entry point group `hmt_qa.ingestors`; constructed without arguments."""
-
-    def ingest(
-        self,
-        paths: Sequence[Path],
-        *,
-        options: IngestOptions,
-        library: Library,
-        engine: MemoryReader,
-        on_progress: ProgressObserver,
-    ) -> Iterator[IngestResult]:
-        """Read every file under `paths`, several at once, yielding a result as each ends; a bad one stops no other.
-
-        `on_progress` is called, where results are taken, for each committed segment with the job's stored counters.
-        """
-        ...
-
-    def ingest_text(
-        self,
-        text: str,
-        *,
-        name: str,
-        title: str,
-        collection: str,
-        library: Library,
-        engine: MemoryReader,
-        on_progress: ProgressObserver,
-    ) -> Document:
-        """Read a text that is no file as the document at the path `name`; unchanged, it is left alone.
-
-        Raises `NoTextFound` where it has not one visible character.
-        """
-        ...
-
-
-class DivisibleIngestor(Ingestor, Protocol):
-    """An ingestor whose work can be spread: files are found in one place, and each is read in another.
-
-    It is sent to other processes: what it holds can be pickled.
-    """
-
-    def shares(self, paths: Sequence[Path], *, options: IngestOptions) -> Iterator[Share]:
-        """The files under `paths`; those left out are logged."""
-        ...
-
-    def ingest_share(
-        self,
-        share: Share,
-        *,
-        options: IngestOptions,
-        library: Library,
-        engine: MemoryReader,
-        on_progress: ProgressObserver,
-    ) -> IngestResult | None:
-        """Read one file, on any machine that sees it under the same path; None where it turns out to hold no text."""
-        ...
-
-    def conclude(self, paths: Sequence[Path], *, options: IngestOptions, library: Library) -> Iterator[IngestResult]:
-        """What is done once, after all files: traces of what was replaced go, and so do documents of vanished files."""
         ...
