@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
@@ -14,15 +14,7 @@ from hmt_qa.engine import LocalEngine
 from hmt_qa.model.hmt import HMTForCausalLM
 from tests.hmt_qa.library import open_qa, three_pages
 from tests.hmt_qa.models import save_with_tokenizer, tiny_hmt
-
-
-@pytest.fixture(autouse=True, scope="package")
-def one_thread() -> Iterator[None]:
-    """Tiny matrices are multiplied faster by one thread than by several that wait for each other."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+from tests.threads import one_thread  # noqa: F401 (a fixture of all tests here)
 
 
 @pytest.fixture(scope="session")

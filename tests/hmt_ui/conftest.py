@@ -1,4 +1,4 @@
-"""The command line as the shell calls it."""
+"""The command line as the shell calls it, and a browser."""
 
 from __future__ import annotations
 
@@ -10,7 +10,15 @@ from pathlib import Path
 import pytest
 
 from hmt_ui.cli import main
+from tests.hmt_ui import browser as web
 from tests.hmt_ui.calling import Outcome, Run
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[web.Browser]:
+    """Debian's browser, for the module that asks for it: its event loop is in the way of others' tests."""
+    with web.chromium() as browser:
+        yield browser
 
 
 @pytest.fixture

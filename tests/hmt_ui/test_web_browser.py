@@ -38,12 +38,6 @@ def address(home: Path) -> Iterator[str]:
         yield address
 
 
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[web.Browser]:
-    with web.chromium() as browser:
-        yield browser
-
-
 @pytest.fixture
 def visit(chromium: web.Browser, address: str) -> Iterator[web.Visit]:
     with web.visit(chromium, address) as seen:

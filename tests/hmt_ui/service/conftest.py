@@ -11,7 +11,6 @@ from pathlib import Path
 
 import httpx
 import pytest
-import torch
 
 from hmt_ingest.pipeline import FileIngestor
 from hmt_qa import DocumentQA
@@ -24,21 +23,13 @@ from hmt_ui.service.limits import Limits
 from hmt_ui.service.server import running
 from tests.hmt_qa.models import save_with_tokenizer, tiny_hmt
 from tests.hmt_ui.papers import pdf
+from tests.threads import one_thread  # noqa: F401 (a fixture of all tests here)
 
 PATIENCE_SECONDS = 60.0
 PASSWORD = "correct horse battery"  # noqa: S105 - of this test's users
 USUAL = Limits()
 SAYS = ("It is kept ", "by Odile.")
 MILL = "The mill is kept by Odile. " * 12
-
-
-@pytest.fixture(autouse=True, scope="package")
-def one_thread() -> Iterator[None]:
-    """Tiny matrices are multiplied faster by one thread than by several that wait for each other."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="package")

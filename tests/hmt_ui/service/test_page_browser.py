@@ -36,12 +36,6 @@ def hostile(engine: LocalEngine, tmp_path_factory: pytest.TempPathFactory) -> It
         yield running_one
 
 
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[web.Browser]:
-    with web.chromium() as browser:
-        yield browser
-
-
 @pytest.fixture
 def visit(chromium: web.Browser, hostile: Service) -> Iterator[web.Visit]:
     with web.visit(chromium, hostile.address) as seen:
