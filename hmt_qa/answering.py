@@ -156,6 +156,7 @@ class Answerer:
             keyword_rank=first.place.keyword_rank,
             segment=first.segment.place.segment,
             segment_last=quoted[-1].segment.place.segment,
+            boxes=tuple(self._library.quote_boxes(document.id, start, end)),
         )
 
 

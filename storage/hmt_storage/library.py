@@ -24,6 +24,7 @@ from hmt_qa.types import (
     MemoryState,
     PageSpan,
     Place,
+    QuoteBox,
     SourceFile,
     StoredMemory,
     StoredRow,
@@ -190,6 +191,12 @@ class SqlLibrary:
         with self._database.read() as connection:
             found = documents.resolve(connection, document_id)
             return reading.page_boxes(connection, found.id, found.memory_id, page)
+
+    def quote_boxes(self, document_id: str, char_start: int, char_end: int) -> Sequence[QuoteBox]:
+        """The word boxes of a span, in order; raises `DamagedMemory`."""
+        with self._database.read() as connection:
+            found = documents.resolve(connection, document_id)
+            return reading.quote_boxes(connection, found.id, found.memory_id, char_start, char_end)
 
     def segments(self, places: Sequence[Place]) -> Sequence[StoredSegment]:
         """The segments at `places`, in the order asked; `UnknownDocument` also where one is not there."""

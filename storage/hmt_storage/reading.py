@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from sqlalchemy import Connection, select, text
 
 from hmt_qa.errors import DamagedMemory, UnknownDocument
-from hmt_qa.types import PageSpan, Place, StoredMemory, StoredRow, StoredSegment, TextBox
+from hmt_qa.types import PageSpan, Place, QuoteBox, StoredMemory, StoredRow, StoredSegment, TextBox
 from hmt_storage.documents import resolve
 from hmt_storage.packing import row_bytes, unpack_boxes, unpack_tokens
 from hmt_storage.tables import MemoryRecord as M
@@ -63,8 +63,40 @@ def text_at(connection: Connection, memory_id: int, start: int, end: int) -> str
 def page_boxes(connection: Connection, document: str, memory_id: int, page: int) -> tuple[TextBox, ...]:
     """Word boxes of one page; empty where the page has none or is not there. Raises `DamagedMemory`."""
     packed = connection.execute(select(P.boxes).where(P.memory_id == memory_id, P.number == page)).scalar()
+    return _unpacked(document, page, packed or b"")
+
+
+def quote_boxes(connection: Connection, document: str, memory_id: int, start: int, end: int) -> tuple[QuoteBox, ...]:
+    """The boxes of words with characters in [start, end) of the document, in order. Raises `DamagedMemory`."""
+    touched = (P.memory_id == memory_id, P.char_end > start, P.char_start < end)
+    found: list[QuoteBox] = []
+    for number, offset, packed in connection.execute(
+        select(P.number, P.char_start, P.boxes).where(*touched).order_by(P.number)
+    ):
+        words = _unpacked(document, number, packed)
+        found += (
+            _of_document(word, number, offset)
+            for word in words
+            if max(word.char_start + offset, start) < min(word.char_end + offset, end)
+        )
+    return tuple(found)
+
+
+def _of_document(word: TextBox, page: int, offset: int) -> QuoteBox:
+    return QuoteBox(
+        page=page,
+        char_start=word.char_start + offset,
+        char_end=word.char_end + offset,
+        left=round(word.left, 2),
+        bottom=round(word.bottom, 2),
+        right=round(word.right, 2),
+        top=round(word.top, 2),
+    )
+
+
+def _unpacked(document: str, page: int, packed: bytes) -> tuple[TextBox, ...]:
     try:
-        return unpack_boxes(packed or b"")
+        return unpack_boxes(packed)
     except (zlib.error, struct.error) as error:
         raise damaged(document, f"the word boxes of page {page}") from error
 
