@@ -7,14 +7,15 @@ import json
 import struct
 import zlib
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from sqlalchemy import Connection, select, text
 
 from hmt_qa.errors import DamagedMemory, UnknownDocument
 from hmt_qa.types import PageSpan, Place, QuoteBox, StoredMemory, StoredRow, StoredSegment, TextBox
 from hmt_storage.documents import resolve
-from hmt_storage.packing import row_bytes, unpack_boxes, unpack_tokens
+from hmt_storage.packing import row_bytes, unpack_boxes, unpack_boxes_of, unpack_tokens
 from hmt_storage.tables import MemoryRecord as M
 from hmt_storage.tables import PageRecord as P
 from hmt_storage.tables import SegmentRecord as S
@@ -63,22 +64,19 @@ def text_at(connection: Connection, memory_id: int, start: int, end: int) -> str
 def page_boxes(connection: Connection, document: str, memory_id: int, page: int) -> tuple[TextBox, ...]:
     """Word boxes of one page; empty where the page has none or is not there. Raises `DamagedMemory`."""
     packed = connection.execute(select(P.boxes).where(P.memory_id == memory_id, P.number == page)).scalar()
-    return _unpacked(document, page, packed or b"")
+    with _boxes_of(document, page):
+        return unpack_boxes(packed or b"")
 
 
 def quote_boxes(connection: Connection, document: str, memory_id: int, start: int, end: int) -> tuple[QuoteBox, ...]:
     """The boxes of words with characters in [start, end) of the document, in order. Raises `DamagedMemory`."""
     touched = (P.memory_id == memory_id, P.char_end > start, P.char_start < end)
+    query = select(P.number, P.char_start, P.boxes).where(*touched).order_by(P.number)
     found: list[QuoteBox] = []
-    for number, offset, packed in connection.execute(
-        select(P.number, P.char_start, P.boxes).where(*touched).order_by(P.number)
-    ):
-        words = _unpacked(document, number, packed)
-        found += (
-            _of_document(word, number, offset)
-            for word in words
-            if max(word.char_start + offset, start) < min(word.char_end + offset, end)
-        )
+    for page, offset, packed in connection.execute(query):
+        with _boxes_of(document, page):
+            words = unpack_boxes_of(packed, start - offset, end - offset)
+            found += (_of_document(word, page, offset) for word in words)
     return tuple(found)
 
 
@@ -94,9 +92,10 @@ def _of_document(word: TextBox, page: int, offset: int) -> QuoteBox:
     )
 
 
-def _unpacked(document: str, page: int, packed: bytes) -> tuple[TextBox, ...]:
+@contextmanager
+def _boxes_of(document: str, page: int) -> Iterator[None]:
     try:
-        return unpack_boxes(packed)
+        yield
     except (zlib.error, struct.error) as error:
         raise damaged(document, f"the word boxes of page {page}") from error
 
