@@ -24,6 +24,7 @@ class ChatOptions(TypedDict, total=False):
 
     mode: Mode
     top: int
+    verify: bool
 
 
 class SearchOptions(TypedDict, total=False):
