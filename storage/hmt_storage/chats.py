@@ -21,6 +21,7 @@ from sqlalchemy import Connection, Row, delete, insert, select, update
 from hmt_qa.errors import ConversationMoved, DamagedMemory, UnknownConversation, UnknownDocument
 from hmt_qa.types import Answer, Citation, Conversation, Mode, Timings, Turn, TurnSegment
 from hmt_storage import documents, reading
+from hmt_storage.checksums import TurnRow
 from hmt_storage.database import Database
 from hmt_storage.packing import pack_tokens, printable, unpack_tokens
 from hmt_storage.tables import ConversationRecord as C
@@ -103,9 +104,8 @@ class SqlChats:
                     remedy="Ask again: what was said there is then known.",
                 )
             number = found.turns + 1
-            turn = {"conversation_id": found.id, "number": number, "asked_at": now, "question": question}
-            turn |= {"about": printable(about)}
-            connection.execute(insert(T).values(**turn, answer=_kept(answer)))
+            turn = TurnRow(number, now, question, printable(about), _kept(answer))
+            connection.execute(insert(T).values(**turn._asdict(), conversation_id=found.id, sha256=turn.checksum))
             connection.execute(delete(S).where(S.conversation_id == found.id, S.number >= kept))
             for segment_number, segment in enumerate(memory, kept):
                 row = _row(segment) | {"conversation_id": found.id, "number": segment_number}
