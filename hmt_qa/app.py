@@ -15,7 +15,6 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self, Unpack
 
 from hmt_qa import awaiting, plugins
-from hmt_qa.citing import page_at
 from hmt_qa.conversing import Conversing
 from hmt_qa.engine import LocalEngine
 from hmt_qa.errors import JobEnded, NothingIngested, UnknownDocument
@@ -607,20 +606,18 @@ class DocumentQA:
             for rank, (ranked, segment) in enumerate(zip(found.places, segments, strict=True), 1)
         ]
 
-    def _result(self, rank: int, ranked: RankedPlace, title: str, segment: StoredSegment) -> SearchResult:
-        start, end = segment.char_start, segment.char_end
-        pages = self.library.pages(ranked.place.document)
-        first, last = page_at(pages, start), page_at(pages, max(start, end - 1))
+    @staticmethod
+    def _result(rank: int, ranked: RankedPlace, title: str, segment: StoredSegment) -> SearchResult:
         return SearchResult(
             rank=rank,
             document=ranked.place.document,
             title=title,
             segment=ranked.place.segment,
-            page_first=first.number,
-            page_last=last.number,
-            page_label=first.label,
-            char_start=start,
-            char_end=end,
+            page_first=segment.page_first,
+            page_last=segment.page_last,
+            page_label=segment.page_label,
+            char_start=segment.char_start,
+            char_end=segment.char_end,
             score=ranked.score,
             weight=ranked.weight,
             memory_rank=ranked.memory_rank,

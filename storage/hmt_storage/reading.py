@@ -6,21 +6,20 @@ import hashlib
 import json
 import struct
 import zlib
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import TypeVar
 
 from sqlalchemy import Connection, select, text
 
 from hmt_qa.errors import DamagedMemory, UnknownDocument
 from hmt_qa.types import PageSpan, Place, QuoteBox, StoredMemory, StoredRow, StoredSegment, TextBox
-from hmt_storage.documents import resolve
 from hmt_storage.packing import row_bytes, unpack_boxes, unpack_boxes_of, unpack_tokens
 from hmt_storage.tables import MemoryRecord as M
 from hmt_storage.tables import PageRecord as P
 from hmt_storage.tables import SegmentRecord as S
 
-_CHUNK = 500  # bound parameters per statement
+T = TypeVar("T")
 
 # Any number of places as one parameter: a JSON list of [document, segment] becomes rows.
 _PLACES = {
@@ -102,31 +101,25 @@ def _boxes_of(document: str, page: int) -> Iterator[None]:
 
 def stored_segments(connection: Connection, places: Sequence[Place]) -> list[StoredSegment]:
     """The segments at `places`, in their order; raises `UnknownDocument` for a place that is not there."""
-    numbers: defaultdict[str, set[int]] = defaultdict(set)
-    for place in places:
-        numbers[place.document].add(place.segment)
-    found: dict[Place, StoredSegment] = {}
-    for document, wanted in numbers.items():
-        memory_id = resolve(connection, document).memory_id
-        for segment in _segments(connection, document, memory_id, sorted(wanted)):
-            found[segment.place] = segment
-    for place in places:
-        if place not in found:
-            raise _missing(place)
-    return [found[place] for place in places]
-
-
-def _segments(connection: Connection, document: str, memory_id: int, numbers: list[int]) -> list[StoredSegment]:
-    columns = (S.number, S.char_start, S.char_end, S.page_first, S.page_last, S.token_ids, S.text)
-    found = []
-    for first in range(0, len(numbers), _CHUNK):
-        chunk = S.number.in_(numbers[first : first + _CHUNK])
-        for row in connection.execute(select(*columns).where(S.memory_id == memory_id, chunk)):
-            fields = dict(row._mapping)
-            place = Place(document=document, segment=fields.pop("number"))
-            tokens = unpack_tokens(fields.pop("token_ids"))
-            found.append(StoredSegment(place=place, token_ids=tokens, **fields))
-    return found
+    query = text(
+        "SELECT p.place, s.char_start, s.char_end, s.page_first, s.page_last, s.token_ids, s.text, "  # noqa: S608
+        f"coalesce(g.label, '') FROM ({_PLACES[connection.dialect.name]}) AS p "
+        "JOIN documents AS d ON d.id = p.document JOIN segments AS s ON s.memory_id = d.memory_id "
+        "AND s.number = p.segment LEFT JOIN pages AS g ON g.memory_id = d.memory_id AND g.number = s.page_first"
+    )
+    found: dict[int, StoredSegment] = {}
+    for index, start, end, first, last, tokens, words, label in connection.execute(query, _asked(places)):
+        found[index] = StoredSegment(
+            place=places[index],
+            char_start=start,
+            char_end=end,
+            page_first=first,
+            page_last=last,
+            page_label=label,
+            token_ids=unpack_tokens(tokens),
+            text=words,
+        )
+    return _in_order(places, found)
 
 
 def stored_memory(connection: Connection, document: str, memory_id: int) -> StoredMemory:
@@ -161,13 +154,20 @@ def stored_rows(connection: Connection, places: Sequence[Place]) -> list[StoredR
         "JOIN documents AS d ON d.id = p.document JOIN memories AS m ON m.id = d.memory_id "
         "JOIN memory_rows AS r ON r.memory_id = m.id AND r.number = p.segment"
     )
-    asked = json.dumps([(place.document, place.segment) for place in places])
     found: dict[int, StoredRow] = {}
     # All at once: fetched one by one, some hundred rows take twice as long.
-    for index, dtype, hidden, checksum, row in connection.execute(query, {"places": asked}).all():
+    for index, dtype, hidden, checksum, row in connection.execute(query, _asked(places)).all():
         if len(row) != row_bytes(dtype, hidden) or hashlib.sha256(row).digest() != checksum:
             raise damaged(places[index].document, f"the memory row of segment {places[index].segment}")
         found[index] = StoredRow(dtype, row)
+    return _in_order(places, found)
+
+
+def _asked(places: Sequence[Place]) -> dict[str, str]:
+    return {"places": json.dumps([(place.document, place.segment) for place in places])}
+
+
+def _in_order(places: Sequence[Place], found: Mapping[int, T]) -> list[T]:
     for index, place in enumerate(places):
         if index not in found:
             raise _missing(place)
