@@ -60,6 +60,14 @@ class Meter:
                 self._ended = max(self._ended, ended)
                 self.busy += part * (ended - began)
 
+    def passed(self, seconds: float) -> None:
+        """Note a pass that has just ended, and how long it had the device to itself."""
+        now = time.perf_counter()
+        with self._lock:
+            self._began = self._began or now - seconds
+            self._ended = now
+            self.busy += seconds
+
     def count(self, tokens: int) -> None:
         """Note that a document has these tokens behind it."""
         with self._lock:
