@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from hmt_qa.model.hmt import HMTForCausalLM, Segments
     from hmt_qa.model.machine import Machine
     from hmt_qa.model.odds import Overheard
+    from hmt_qa.model.recorded import RecordedSummary, RecordedWriter
 
 WIDTH_STEP = 64  # rows are padded to multiples of this: few shapes, little waste on short files
 ROWS = (1, 8, 64)  # documents of a pass on a GPU: the least that hold those at hand
@@ -276,8 +277,10 @@ class LocalEngine:
         """S_q, (1, D): the question through the representation pass, read whole."""
         import torch
 
+        segments = self.padded([question_ids])
+        if self.machine.device.type == "cuda":
+            return self._recorded_summary(segments)
         with torch.inference_mode():
-            segments = self.padded([question_ids])
             return self.model.represent(segments, length=segments.ids_BW.shape[1])
 
     def folded(self, summary_1D: Tensor) -> bytes:
@@ -324,18 +327,39 @@ class LocalEngine:
         with torch.inference_mode():
             ids_1T = torch.tensor([ids], device=self.machine.device)
             embeds_1TD = self.model.prompt(prompt_1MD, ids_1T)
-        return stream_ids(
-            lambda streamer, stopping: backbone.generate(
-                self.model.backbone,
-                embeds_1TD,
-                max_new_tokens=max_new_tokens,
-                stop_ids=stop_ids,
-                pad_id=stop_ids[0],
-                streamer=streamer,
-                stopping=[stopping],
-                listener=listener,
+
+        def as_they_come() -> Generator[int]:
+            return stream_ids(
+                lambda streamer, stopping: backbone.generate(
+                    self.model.backbone,
+                    embeds_1TD,
+                    max_new_tokens=max_new_tokens,
+                    stop_ids=stop_ids,
+                    pad_id=stop_ids[0],
+                    streamer=streamer,
+                    stopping=[stopping],
+                    listener=listener,
+                )
             )
+
+        if self._recorded_writer is None:
+            return as_they_come()
+        return self._recorded_writer.write(
+            embeds_1TD, max_new_tokens=max_new_tokens, stop_ids=stop_ids, listener=listener, otherwise=as_they_come
         )
+
+    @cached_property
+    def _recorded_summary(self) -> RecordedSummary:
+        from hmt_qa.model.recorded import RecordedSummary
+
+        return RecordedSummary(self.model)
+
+    @cached_property
+    def _recorded_writer(self) -> RecordedWriter | None:
+        from hmt_qa.model.recorded import RecordedWriter
+
+        suited = self.machine.device.type == "cuda" and RecordedWriter.suits(self.model)
+        return RecordedWriter(self.model) if suited else None
 
     def width(self, tokens: int) -> int:
         """What so many tokens are padded to."""

@@ -32,10 +32,15 @@ class Meter:
     """How long the model was busy between its first pass and its last, and how many tokens it read; in seconds."""
 
     def __init__(self) -> None:
-        self.tokens = 0
-        self.busy = 0.0
-        self._began = self._ended = 0.0
         self._lock = threading.Lock()
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin anew."""
+        with self._lock:
+            self.tokens = 0
+            self.busy = 0.0
+            self._began = self._ended = 0.0
 
     @property
     def seconds(self) -> float:

@@ -60,7 +60,7 @@ class Board:
         slots_N = torch.arange(start.committed - kept, start.committed, device=self.device) % window
         before = start.before[-self._sensory_RK.shape[1] :] if self._sensory_RK.shape[1] else ()
         with torch.inference_mode():
-            self._bank_RMND[row][:, slots_N] = start.bank_NMD.transpose(0, 1)
+            self._bank_RMND[row][:, slots_N] = start.bank_NMD.transpose(0, 1).to(self._bank_RMND.dtype)
             self._counts_R[row] = start.committed
             self._sensory_RK[row, : len(before)] = torch.tensor(before, dtype=torch.long).to(self.device)
             self._sensory_lengths_R[row] = len(before)

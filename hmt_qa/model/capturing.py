@@ -21,20 +21,24 @@ _ONE_AT_A_TIME = threading.Lock()
 class Capture:
     """`work` of fixed shapes on tensors that stay where they are; recorded at the first call on a GPU, then replayed.
 
-    It runs a few times before it is recorded, so running it must do no harm. A backbone that cannot be recorded or
-    compiled (one that asks the host in between) runs as it is, and the log says why.
+    It runs a few times before it is recorded, so running it then must do no harm: see `prepare`. A backbone that cannot
+    be recorded or compiled (one that asks the host in between) runs as it is, and the log says why.
     """
 
-    def __init__(self, work: Callable[[], None], model: HMTForCausalLM, *, compiled: bool) -> None:
+    def __init__(self, work: Callable[[], None], model: HMTForCausalLM, *, compiled: bool = False) -> None:
         self._work, self._model = work, model
         self._compiled = compiled
         self._run: Callable[[], None] | None = None
 
     def __call__(self) -> None:
         """Do the work; on a GPU it is queued on the current stream."""
-        if self._run is None:
-            self._run = self._recorded() if self._model.device.type == "cuda" else self._work
-        self._run()
+        self.prepare()
+        (self._run or self._work)()
+
+    def prepare(self) -> None:
+        """Have it recorded now, at a moment when running it does no harm."""
+        if self._run is None and self._model.device.type == "cuda":
+            self._run = self._recorded()
 
     def _recorded(self) -> Callable[[], None]:
         with _ONE_AT_A_TIME:
