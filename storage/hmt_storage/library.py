@@ -201,7 +201,7 @@ class SqlLibrary:
     def segments(self, places: Sequence[Place]) -> Sequence[StoredSegment]:
         """The segments at `places`, in the order asked; `UnknownDocument` also where one is not there."""
         with self._database.read() as connection:
-            return reading.stored_segments(connection, places)
+            return reading.stored_segments(connection, places, self._catalogs.now().documents)
 
     def set_metadata(self, document_id: str, metadata: Mapping[str, object]) -> None:
         """Keep what a caller knows about a document, as JSON; replaces what was kept. Raises TypeError for no JSON."""
@@ -245,7 +245,7 @@ class SqlLibrary:
     def memory_rows(self, places: Sequence[Place]) -> Sequence[StoredRow]:
         """The memory rows of `places`, in the order asked, each checked; raises `DamagedMemory`."""
         with self._database.read() as connection:
-            return reading.stored_rows(connection, places)
+            return reading.stored_rows(connection, places, self._catalogs.now().documents)
 
     def state_ids(self, document_id: str) -> Sequence[str]:
         """The chain of states of a document's memory (hex), one a segment."""

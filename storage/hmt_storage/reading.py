@@ -8,12 +8,13 @@ import struct
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, select, text
 
 from hmt_qa.errors import DamagedMemory, UnknownDocument
 from hmt_qa.types import PageSpan, Place, QuoteBox, StoredMemory, StoredRow, StoredSegment, TextBox
+from hmt_storage.catalog import Listed
 from hmt_storage.packing import row_bytes, unpack_boxes, unpack_boxes_of, unpack_tokens
 from hmt_storage.tables import MemoryRecord as M
 from hmt_storage.tables import PageRecord as P
@@ -21,17 +22,23 @@ from hmt_storage.tables import SegmentRecord as S
 
 T = TypeVar("T")
 
-# Any number of places as one parameter: a JSON list of [document, segment] becomes rows.
+# Any number of places as one parameter: a JSON list of [memory, segment] becomes rows.
 _PLACES = {
     "sqlite": (
-        "SELECT key AS place, json_extract(value, '$[0]') AS document, json_extract(value, '$[1]') AS segment "
+        "SELECT key AS place, json_extract(value, '$[0]') AS memory_id, json_extract(value, '$[1]') AS number "
         "FROM json_each(:places)"
     ),
     "postgresql": (
-        "SELECT ordinality - 1 AS place, value->>0 AS document, CAST(value->>1 AS bigint) AS segment "
+        "SELECT ordinality - 1 AS place, CAST(value->>0 AS bigint) AS memory_id, CAST(value->>1 AS bigint) AS number "
         "FROM jsonb_array_elements(CAST(:places AS jsonb)) WITH ORDINALITY"
     ),
 }
+_SEGMENTS = (
+    "SELECT p.place, s.char_start, s.char_end, s.page_first, s.page_last, s.token_ids, s.text, "
+    "coalesce(g.label, '') FROM ({}) AS p JOIN segments AS s USING (memory_id, number) "
+    "LEFT JOIN pages AS g ON g.memory_id = s.memory_id AND g.number = s.page_first"
+)
+_ROWS = 'SELECT p.place, r.sha256, r."row" FROM ({}) AS p JOIN memory_rows AS r USING (memory_id, number)'
 
 
 def page_spans(connection: Connection, memory_id: int) -> list[PageSpan]:
@@ -99,16 +106,12 @@ def _boxes_of(document: str, page: int) -> Iterator[None]:
         raise damaged(document, f"the word boxes of page {page}") from error
 
 
-def stored_segments(connection: Connection, places: Sequence[Place]) -> list[StoredSegment]:
+def stored_segments(
+    connection: Connection, places: Sequence[Place], listed: Mapping[str, Listed]
+) -> list[StoredSegment]:
     """The segments at `places`, in their order; raises `UnknownDocument` for a place that is not there."""
-    query = text(
-        "SELECT p.place, s.char_start, s.char_end, s.page_first, s.page_last, s.token_ids, s.text, "  # noqa: S608
-        f"coalesce(g.label, '') FROM ({_PLACES[connection.dialect.name]}) AS p "
-        "JOIN documents AS d ON d.id = p.document JOIN segments AS s ON s.memory_id = d.memory_id "
-        "AND s.number = p.segment LEFT JOIN pages AS g ON g.memory_id = d.memory_id AND g.number = s.page_first"
-    )
     found: dict[int, StoredSegment] = {}
-    for index, start, end, first, last, tokens, words, label in connection.execute(query, _asked(places)):
+    for index, (start, end, first, last, tokens, words, label) in _at(connection, _SEGMENTS, places, listed):
         found[index] = StoredSegment(
             place=places[index],
             char_start=start,
@@ -147,24 +150,31 @@ def stored_memory(connection: Connection, document: str, memory_id: int) -> Stor
     )
 
 
-def stored_rows(connection: Connection, places: Sequence[Place]) -> list[StoredRow]:
+def stored_rows(connection: Connection, places: Sequence[Place], listed: Mapping[str, Listed]) -> list[StoredRow]:
     """The memory rows at `places`, in their order, each checked against its checksum."""
-    query = text(
-        f'SELECT p.place, m.dtype, m.hidden, r.sha256, r."row" FROM ({_PLACES[connection.dialect.name]}) AS p '  # noqa: S608
-        "JOIN documents AS d ON d.id = p.document JOIN memories AS m ON m.id = d.memory_id "
-        "JOIN memory_rows AS r ON r.memory_id = m.id AND r.number = p.segment"
-    )
     found: dict[int, StoredRow] = {}
-    # All at once: fetched one by one, some hundred rows take twice as long.
-    for index, dtype, hidden, checksum, row in connection.execute(query, _asked(places)).all():
-        if len(row) != row_bytes(dtype, hidden) or hashlib.sha256(row).digest() != checksum:
+    for index, (checksum, row) in _at(connection, _ROWS, places, listed):
+        memory = listed[places[index].document]
+        if len(row) != row_bytes(memory.dtype, memory.hidden) or hashlib.sha256(row).digest() != checksum:
             raise damaged(places[index].document, f"the memory row of segment {places[index].segment}")
-        found[index] = StoredRow(dtype, row)
+        found[index] = StoredRow(memory.dtype, row)
     return _in_order(places, found)
 
 
-def _asked(places: Sequence[Place]) -> dict[str, str]:
-    return {"places": json.dumps([(place.document, place.segment) for place in places])}
+def _at(
+    connection: Connection, query: str, places: Sequence[Place], listed: Mapping[str, Listed]
+) -> Iterator[tuple[int, tuple[Any, ...]]]:
+    """What `query` finds at each of the places that is there; rows that are stored together are read together."""
+    known = sorted(
+        (listed[place.document].memory_id, place.segment, index)
+        for index, place in enumerate(places)
+        if place.document in listed
+    )
+    asked = json.dumps([key for *key, _ in known])
+    statement = text(query.format(_PLACES[connection.dialect.name]))
+    # All at once: fetched one by one, some hundred rows take twice as long.
+    for order, *values in connection.execute(statement, {"places": asked}).all():
+        yield known[order][2], tuple(values)
 
 
 def _in_order(places: Sequence[Place], found: Mapping[int, T]) -> list[T]:
