@@ -120,6 +120,7 @@ def test_segments_come_in_the_order_asked_from_several_documents(library, sample
     assert [segment.place for segment in found] == places
     assert [segment.text for segment in found] == ["xyz", "ef", "ab", "xyz"]
     assert (found[0].char_start, found[0].char_end, found[0].page_first, found[0].page_last) == (3, 6, 1, 1)
+    assert found[0].page_label == "p1"
     with pytest.raises(UnknownDocument, match="no segment 9"):
         library.segments([Place(document=one.id, segment=9)])
 
