@@ -23,11 +23,15 @@ SAYS_IT = 0.5  # share of the answer's words a sentence must hold to be where th
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """How many of the places found are read, which documents the question spans, what must not be read."""
+    """How many of the places found are read, which documents the question spans, what must not be read.
+
+    Of the places after the best one only those within `budget` tokens are read; None sets no bound of its own.
+    """
 
     top: int
     spanned: Sequence[str] = ()
     without: Sequence[Place] = ()
+    budget: int | None = None
 
 
 class Answerer:
@@ -90,7 +94,7 @@ class Answerer:
         segments = self._library.segments([ranked.place for ranked in found.places])
         recalled = [Evidence(place, segment) for place, segment in zip(found.places, segments, strict=True)]
         shunned = self._library.segments(choice.without)
-        return choose(recalled, top=choice.top, spanned=choice.spanned, without=shunned)
+        return choose(recalled, top=choice.top, spanned=choice.spanned, without=shunned, budget=choice.budget)
 
     def _passages(self, evidence: Sequence[Evidence]) -> list[Passage]:
         """What can be read of it; raises `TextNotKept` where none has any text."""

@@ -196,6 +196,7 @@ class DocumentQA:
         top: int = EVIDENCE_PLACES,
         as_of_page: int | None = None,
         verify: bool = False,
+        budget: int | None = None,
     ) -> Answer:
         """The whole answer; `stream` gives it as it is written."""
         for item in self.stream(
@@ -206,6 +207,7 @@ class DocumentQA:
             top=top,
             as_of_page=as_of_page,
             verify=verify,
+            budget=budget,
         ):
             if isinstance(item, Answer):
                 return item
@@ -221,13 +223,15 @@ class DocumentQA:
         top: int = EVIDENCE_PLACES,
         as_of_page: int | None = None,
         verify: bool = False,
+        budget: int | None = None,
     ) -> Iterator[str | Answer]:
         """Text pieces of the answer as they are written, then the `Answer` itself.
 
         `documents` are ids; without them all of `collection`, or of the library, is asked. `top` segments are
-        recalled and, in evidence mode, re-read. With `as_of_page` every document is asked as if it ended with that
-        page (from 1): its memory then, and no word after. With `verify` the question is asked once more without the
-        places that support the answer, for `Answer.verified`. Raises `NothingIngested`, `UnknownDocument`,
+        recalled and, in evidence mode, re-read: as many as the reader's context holds, and with a `budget` those after
+        the best one only as far as they are within so many tokens. With `as_of_page` every document is asked as if it
+        ended with that page (from 1): its memory then, and no word after. With `verify` the question is asked once more
+        without the places that support the answer, for `Answer.verified`. Raises `NothingIngested`, `UnknownDocument`,
         `EmptyQuestion`, `QuestionTooLong`, `ModelMismatch` and `ReaderUnsuited` before the first piece, `ReaderFailed`
         at any.
         """
@@ -249,6 +253,7 @@ class DocumentQA:
             mode=mode,
             top=top,
             begun=begun,
+            budget=budget,
         )
         yield from asking.stream(asking.find(), verify=verify)
 
@@ -345,6 +350,7 @@ class DocumentQA:
         mode: Mode = Mode.EVIDENCE,
         top: int = EVIDENCE_PLACES,
         verify: bool = False,
+        budget: int | None = None,
     ) -> Iterator[str | Answer]:
         """`stream` in a conversation: a follow-up is understood with the turn it goes with.
 
@@ -369,6 +375,7 @@ class DocumentQA:
             mode=mode,
             top=top,
             begun=begun,
+            budget=budget,
             follows=None if turn is None else self._follow_up(turn, question, chosen, by_user=by_user),
         )
         found = asking.find()

@@ -38,6 +38,7 @@ class Asking:
     mode: Mode
     top: int
     begun: float
+    budget: int | None = None
     follows: FollowUp | None = None
 
     def find(self) -> Found:
@@ -70,12 +71,13 @@ class Asking:
         )
 
     def _once(self, found: Found, follows: FollowUp | None, *, without: Sequence[Place] = ()) -> Iterator[str | Answer]:
+        budget = self.budget if self.mode is Mode.EVIDENCE else None  # from the memory alone nothing is read
         ids, spanned = (self.ids, self.spanned) if follows is None else (follows.joined_ids, follows.spanned)
         yield from self.answerer.stream(
             self.question,
             ids,
             found,
-            choice=Choice(top=self.top, spanned=spanned, without=without),
+            choice=Choice(top=self.top, spanned=spanned, without=without, budget=budget),
             mode=self.mode,
             begun=self.begun,
             earlier=None if follows is None else follows.turn,

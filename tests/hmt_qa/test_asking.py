@@ -171,3 +171,19 @@ def test_a_follow_up_is_verified_as_it_was_understood(qa, finder):
     assert first.earlier is not None
     assert again.earlier == first.earlier
     assert again.question_ids == first.question_ids
+
+
+def test_a_budget_bounds_what_is_read_and_not_what_is_recalled(qa, finder):
+    finder.otherwise = "x"
+    conversation = qa.new_conversation()
+    for budget in (None, 40):
+        qa.ask(QUESTION, top=8, budget=budget)
+        say(qa, conversation.id, QUESTION, top=8, budget=budget)
+    free, free_turn, bound, bound_turn = finder.given
+    size = qa.engine.segment_length
+    assert len(free) > len(bound) == len(bound_turn) >= 40 // size
+    assert [passage.segment for passage in bound] == [passage.segment for passage in free[: len(bound)]]
+    assert sum(len(passage.segment.token_ids) for passage in bound_turn) <= 40
+    assert len(free_turn) == len(free)
+    qa.ask(QUESTION, top=8, budget=1)
+    assert len(finder.given[-1]) == 1
