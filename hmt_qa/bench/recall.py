@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
 from torch import Tensor
 
-from hmt_kernels.dispatch import Backend, recall
+from hmt_kernels.backends import Backend
+from hmt_kernels.dispatch import recall
 from hmt_kernels.fp8 import FP8, to_fp8
 from hmt_qa.bench.limits import COPIED, Limits, measure_limits, this_machine
 from hmt_qa.bench.replaying import copies_beyond_cache, seconds_a_call
@@ -73,13 +75,13 @@ def measure_recall(device: torch.device, sizes: Sizes) -> Report:
         for rows in sizes.rows:
             torch.manual_seed(rows)
             memory = Memory.drawn(rows, sizes.hidden, getattr(torch, name), device)
-            what = f"{name}, {rows:,} rows"
-            report.add(f"{what}: largest error", largest_error(memory, what), "")
-            _time_looking(report, what, memory)
-            if name != "float8_e4m3fn":
-                _time_learning(report, what, memory)
-            _time_top(report, what, memory, sizes.top)
-            del memory  # or two of them would have to fit
+            case = _Case(report, f"{name}, {rows:,} rows", memory)
+            case.check()
+            case.time_looking()
+            if memory.scales_BN is None:
+                case.time_learning()
+            case.time_top(sizes.top)
+            del memory, case  # or two of them would have to fit
     return report
 
 
@@ -91,55 +93,81 @@ def _limits(device: torch.device) -> Limits:
     return replace(measure_limits(device), copy_bytes=2 * source.numel() / seconds)
 
 
-def largest_error(memory: Memory, what: str) -> float:
-    """Of the prompt's numbers, against the definition; refuses to go on where it is more than rounding."""
-    prompt_BD, weights_BN = memory.looked_into("auto")
-    exact_prompt_BD, exact_weights_BN = memory.looked_into("torch")
-    error = float((prompt_BD.float() - exact_prompt_BD.float()).abs().max())
-    weights_error = float((weights_BN - exact_weights_BN).abs().max() / exact_weights_BN.max())
-    if not (
-        error <= TOLERANCES[prompt_BD.dtype] and weights_error <= WEIGHTS_TOLERANCE
-    ):  # so that NaN is an error, too
-        raise BenchmarkRefused(
-            f"Recall over {what} is off by {error:.2g}, its weights by {weights_error:.2g} of the largest.",
-            subject=what,
-            remedy="Report this with the machine's name: its kernels compute something else than the definition.",
-        )
-    return error
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """One size in one dtype, and the report that its figures go to."""
 
+    report: Report
+    name: str
+    memory: Memory
 
-def _time_looking(report: Report, what: str, memory: Memory) -> None:
-    others = [memory, *_copies(memory)]
+    def check(self) -> None:
+        """Note the prompt's largest error against the definition; refuse to go on where it is more than rounding."""
+        prompt_BD, weights_BN = self.memory.looked_into("auto")
+        exact_prompt_BD, exact_weights_BN = self.memory.looked_into("torch")
+        error = float((prompt_BD.float() - exact_prompt_BD.float()).abs().max())
+        of_weights = float((weights_BN - exact_weights_BN).abs().max() / exact_weights_BN.max())
+        if not (error <= TOLERANCES[prompt_BD.dtype] and of_weights <= WEIGHTS_TOLERANCE):  # so that NaN is an error
+            raise BenchmarkRefused(
+                f"Recall over {self.name} is off by {error:.2g}, its weights by {of_weights:.2g} of the largest.",
+                subject=self.name,
+                remedy="Report this with the machine's name: its kernels compute something else than the definition.",
+            )
+        self._add("largest error", error, "")
 
-    def seconds_with(backend: Backend) -> float:
+    def time_looking(self) -> None:
+        """Prompt and weights, from memory and not from the cache."""
+        memories = [self.memory, *_copies(self.memory)]
         with torch.inference_mode():
-            return seconds_a_call([_looking(one, backend) for one in others], memory.memories_BND.device)
+            times = {
+                backend: seconds_a_call([_looking(one, backend) for one in memories], self._device)
+                for backend in self._backends
+            }
+        barred = self.memory.memories_BND.shape[1] == BARRED_ROWS
+        self._compare("looking", times, self.memory.size, (0.8, 3) if barred else (None, None))
 
-    _note(report, what, "looking", memory, seconds_with, memory.size)
+    def time_learning(self) -> None:
+        """The gradient of query and memories. Launched call by call: of few rows this is the time of launching."""
+        query_BD = self.memory.query_BD.clone().requires_grad_()
+        memories_BND = self.memory.memories_BND.clone().requires_grad_()
+        times = {}
+        for backend in self._backends:
+            prompt_BD, _ = recall(query_BD, memories_BND, self.memory.counts_B, backend=backend)
+            gradient = partial(
+                torch.autograd.grad, prompt_BD, (query_BD, memories_BND), torch.randn_like(prompt_BD), retain_graph=True
+            )
+            times[backend] = seconds_a_call([gradient], self._device, recorded=False)
+        self._compare("gradient", times, 2 * self.memory.size)
 
+    def time_top(self, top: int) -> None:
+        """The strongest of the weights, as torch finds them."""
+        _, weights_BN = self.memory.looked_into("auto")
+        top = min(top, weights_BN.shape[1])
+        self._add(f"the {top} strongest", seconds_a_call([lambda: weights_BN.topk(top)], self._device) * 1e6, "us")
 
-def _time_learning(report: Report, what: str, memory: Memory) -> None:
-    _note(report, what, "gradient", memory, lambda backend: _seconds_of_gradient(memory, backend), 2 * memory.size)
+    @property
+    def _device(self) -> torch.device:
+        return self.memory.memories_BND.device
 
+    @property
+    def _backends(self) -> tuple[Backend, ...]:
+        return ("auto", "torch") if self._device.type == "cuda" else ("auto",)  # else both are the definition
 
-def _seconds_of_gradient(memory: Memory, backend: Backend) -> float:
-    """Launched call by call, unlike the rest: of few rows this is the time of launching."""
-    query_BD = memory.query_BD.clone().requires_grad_()
-    memories_BND = memory.memories_BND.clone().requires_grad_()
-    prompt_BD, _ = recall(query_BD, memories_BND, memory.counts_B, backend=backend)
-    wanted_BD = torch.randn_like(prompt_BD)
-    return seconds_a_call(
-        [lambda: torch.autograd.grad(prompt_BD, (query_BD, memories_BND), wanted_BD, retain_graph=True)],
-        memories_BND.device,
-        recorded=False,
-    )
+    def _compare(
+        self,
+        doing: str,
+        times: dict[Backend, float],
+        moved: int,
+        bars: tuple[float | None, float | None] = (None, None),
+    ) -> None:
+        self._add(doing, times["auto"] * 1e6, "us")
+        share = moved / times["auto"] / self.report.limits.copy_bytes
+        self._add(f"{doing}, share of the copy's bandwidth", share, "", bar=bars[0])
+        if "torch" in times:
+            self._add(f"{doing}, times eager torch", times["torch"] / times["auto"], "times", bar=bars[1])
 
-
-def _time_top(report: Report, what: str, memory: Memory, top: int) -> None:
-    _, weights_BN = memory.looked_into("auto")
-    top = min(top, weights_BN.shape[1])
-    seconds = seconds_a_call([lambda: weights_BN.topk(top)], weights_BN.device)
-    report.add(f"{what}: the {top} strongest of its weights", seconds * 1e6, "us")
+    def _add(self, figure: str, value: float, unit: str, *, bar: float | None = None) -> None:
+        self.report.add(f"{self.name}: {figure}", value, unit, bar=bar)
 
 
 def _looking(memory: Memory, backend: Backend) -> Callable[[], object]:
@@ -149,25 +177,4 @@ def _looking(memory: Memory, backend: Backend) -> Callable[[], object]:
 def _copies(memory: Memory) -> list[Memory]:
     """As many more as it takes that none is still in the cache at its turn."""
     count = copies_beyond_cache(memory.size, memory.memories_BND.device) - 1
-    return [
-        Memory(
-            query_BD=memory.query_BD,
-            memories_BND=memory.memories_BND.clone(),
-            counts_B=memory.counts_B,
-            scales_BN=memory.scales_BN,
-        )
-        for _ in range(count)
-    ]
-
-
-def _note(
-    report: Report, what: str, doing: str, memory: Memory, seconds_with: Callable[[Backend], float], moved: int
-) -> None:
-    barred = doing == "looking" and memory.memories_BND.shape[1] == BARRED_ROWS
-    seconds = seconds_with("auto")
-    share = moved / seconds / report.limits.copy_bytes
-    report.add(f"{what}: {doing}", seconds * 1e6, "us")
-    report.add(f"{what}: {doing}, share of the copy's bandwidth", share, "", bar=0.8 if barred else None)
-    if memory.memories_BND.is_cuda:  # elsewhere it is the definition that computes
-        ratio = seconds_with("torch") / seconds
-        report.add(f"{what}: {doing}, times eager torch", ratio, "times", bar=3 if barred else None)
+    return [replace(memory, memories_BND=memory.memories_BND.clone()) for _ in range(count)]

@@ -57,5 +57,5 @@ def _median_on_gpu(run: Callable[[], object], repeats: int) -> float:
         run()
         ended.record()
         ended.synchronize()
-        times.append(began.elapsed_time(ended) / 1000)
+        times.append(float(began.elapsed_time(ended)) / 1000)
     return statistics.median(times)
