@@ -1,6 +1,11 @@
-"""Chooses who computes a recall, once, and says so when the choice cannot be met.
+"""Chooses who computes, once, and says so when the choice cannot be met: recall, remember, frame.
 
-Shapes: B questions (or documents) · N memory rows, padded · D hidden size.
+Shapes: B questions (or documents) · N memory rows, padded · M memories a segment · D hidden size · K sensory tokens ·
+L tokens · V vocabulary.
+
+`auto` takes Triton on CUDA where it is installed and can compute this, else torch. Errors of the chosen back end are
+never answered by another back end. All raise `ValueError` for shapes, devices or dtypes that do not fit together and
+`BackendError` where a forced back end cannot do it.
 """
 
 from __future__ import annotations
@@ -10,7 +15,9 @@ from torch import Tensor
 
 from hmt_kernels.backends import Backend, takes_triton
 from hmt_kernels.fp8 import FP8
+from hmt_kernels.frame import frame_torch
 from hmt_kernels.recall import recall_torch
+from hmt_kernels.remember import remember_torch
 
 _READ_BY_TRITON = frozenset({torch.float32, torch.bfloat16, torch.float16})
 
@@ -30,10 +37,6 @@ def recall(
     multiply their rows. Returns `prompt_BD` in the memories' dtype (the query's for fp8) and `weights_BN` in fp32 (fp64
     for fp64 memories); both are zero for a memory without a valid row. Both have a gradient, once with Triton, that
     reaches the query and memories of 16 bits or more.
-
-    `auto` takes Triton on CUDA where it is installed and reads these dtypes, else torch. Errors of the chosen back end
-    are never answered by another back end. Raises `ValueError` for shapes, devices or dtypes that do not fit together,
-    `BackendError` where a forced back end cannot do it.
     """
     _check(query_BD, memories_BND, counts_B)
     if scales_BN is not None:
@@ -43,6 +46,57 @@ def recall(
     from hmt_kernels.recall_operator import recall_triton
 
     return recall_triton(query_BD, memories_BND, counts_B, scales_BN)
+
+
+def remember(
+    ring_BMND: Tensor, counts_B: Tensor, memory_BMD: Tensor, active_B: Tensor, *, backend: Backend = "auto"
+) -> None:
+    """Write one more segment's memories into each document's ring, in place: segment n at slot n mod N.
+
+    `counts_B` (int64: segments remembered so far, however many the ring holds) grow by one. Documents outside
+    `active_B` (bool) keep both. There is no gradient.
+    """
+    batch, memories, _, hidden = ring_BMND.shape if ring_BMND.ndim == 4 else (-1, -1, -1, -1)
+    if memory_BMD.shape != (batch, memories, hidden) or not counts_B.shape == active_B.shape == (batch,):
+        raise ValueError(
+            "Remembering needs a ring (B, M, N, D), counts (B,), memories (B, M, D) and active (B,); got "
+            f"{[tuple(one.shape) for one in (ring_BMND, counts_B, memory_BMD, active_B)]}."
+        )
+    if counts_B.dtype != torch.int64 or active_B.dtype != torch.bool:
+        raise ValueError(f"Counts are int64 and active is bool; got {counts_B.dtype} and {active_B.dtype}.")
+    dense = ring_BMND.stride(3) == 1 and counts_B.is_contiguous()
+    if not takes_triton(backend, ring_BMND.device, "" if dense else "its kernel writes rows that are dense"):
+        remember_torch(ring_BMND, counts_B, memory_BMD, active_B)
+        return
+    from hmt_kernels.remember_triton import remember_triton
+
+    remember_triton(ring_BMND, counts_B, memory_BMD, active_B)
+
+
+def frame(
+    table_VD: Tensor,
+    prompt_BMD: Tensor,
+    *,
+    sensory_BK: Tensor,
+    sensory_lengths_B: Tensor,
+    ids_BL: Tensor,
+    lengths_B: Tensor,
+    backend: Backend = "auto",
+) -> Tensor:
+    """The augmented segment `[P ; E(sensory) ; E(x) ; P]` of each document, (B, M + K + L + M, D), then zeros.
+
+    `table_VD` holds the embeddings; of both kinds of ids, the first of a row are valid, as many as its lengths say.
+    Only torch has a gradient.
+    """
+    tensors = (table_VD, prompt_BMD, sensory_BK, sensory_lengths_B, ids_BL, lengths_B)
+    _check_frame(*tensors)
+    learning = torch.is_grad_enabled() and (table_VD.requires_grad or prompt_BMD.requires_grad)
+    if not takes_triton(backend, table_VD.device, "its kernel has no gradient" if learning else ""):
+        return frame_torch(*tensors)
+    from hmt_kernels.frame_triton import frame_triton
+
+    frame_BTD: Tensor = frame_triton(*tensors)
+    return frame_BTD
 
 
 def _obstacle(query_BD: Tensor, memories_BND: Tensor, scales_BN: Tensor | None) -> str:
@@ -75,3 +129,16 @@ def _check(query_BD: Tensor, memories_BND: Tensor, counts_B: Tensor) -> None:
 def _check_counts(counts_B: Tensor, rows: int) -> None:
     if any(not 0 <= count <= rows for count in counts_B.tolist()):
         raise ValueError(f"Counts must lie between 0 and the {rows} rows given; got {counts_B.tolist()}.")
+
+
+def _check_frame(table_VD: Tensor, prompt_BMD: Tensor, *rows: Tensor) -> None:
+    sensory_BK, sensory_lengths_B, ids_BL, lengths_B = rows
+    batch = prompt_BMD.shape[0]
+    fits = sensory_lengths_B.shape == lengths_B.shape == (batch,) and len(sensory_BK) == len(ids_BL) == batch
+    if not fits or prompt_BMD.ndim != 3 or prompt_BMD.shape[2] != table_VD.shape[1]:
+        raise ValueError(
+            "Framing needs a table (V, D), prompts (B, M, D), ids (B, K) and (B, L), lengths (B,) of both; got "
+            f"{[tuple(one.shape) for one in (table_VD, prompt_BMD, *rows)]}."
+        )
+    if any(one.is_floating_point() for one in rows):
+        raise ValueError(f"Ids and lengths are integers; got {[one.dtype for one in rows]}.")
