@@ -1,4 +1,4 @@
-"""Chooses who computes, once, and says so when the choice cannot be met: recall, remember, frame.
+"""Chooses who computes, once, and says so when the choice cannot be met: recall, its strongest, remember, frame.
 
 Shapes: B questions (or documents) · N memory rows, padded · M memories a segment · D hidden size · K sensory tokens ·
 L tokens · V vocabulary.
@@ -10,6 +10,8 @@ never answered by another back end. All raise `ValueError` for shapes, devices o
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 from torch import Tensor
 
@@ -18,7 +20,9 @@ from hmt_kernels.fp8 import FP8
 from hmt_kernels.frame import frame_torch
 from hmt_kernels.recall import recall_torch
 from hmt_kernels.remember import remember_torch
+from hmt_kernels.strongest import strongest_torch
 
+MOST_STRONGEST = 256  # a round of the kernel has to leave much less than it is given
 _READ_BY_TRITON = frozenset({torch.float32, torch.bfloat16, torch.float16})
 
 
@@ -46,6 +50,26 @@ def recall(
     from hmt_kernels.recall_operator import recall_triton
 
     return recall_triton(query_BD, memories_BND, counts_B, scales_BN)
+
+
+def strongest(weights_BN: Tensor, counts_B: Tensor, top: int, *, backend: Backend = "auto") -> tuple[Tensor, Tensor]:
+    """The `top` largest weights of each memory's valid rows, largest first, and their rows; of equals the earlier row.
+
+    Weights are not negative. Returns `weights_BK` and `rows_BK` (int64); where fewer rows are valid, 0 and -1. There is
+    no gradient.
+    """
+    if weights_BN.ndim != 2 or counts_B.shape != weights_BN.shape[:1] or top < 1:
+        shapes = f"{tuple(weights_BN.shape)}, {tuple(counts_B.shape)} and {top}"
+        raise ValueError(f"The strongest are of weights (B, N), counts (B,) and a number from 1; got {shapes}.")
+    obstacle = "" if weights_BN.dtype == torch.float32 else f"its kernel does not read {weights_BN.dtype} weights"
+    if top > MOST_STRONGEST:
+        obstacle = f"its kernel finds up to {MOST_STRONGEST} rows"
+    with torch.no_grad():
+        if not takes_triton(backend, weights_BN.device, obstacle):
+            return strongest_torch(weights_BN, counts_B, top)
+        from hmt_kernels.strongest_triton import strongest_triton
+
+        return cast("tuple[Tensor, Tensor]", strongest_triton(weights_BN, counts_B, top))
 
 
 def remember(

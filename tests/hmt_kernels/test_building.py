@@ -29,6 +29,26 @@ def test_the_joining_of_splits_builds() -> None:
     build(_finish_kernel, {"prompt_ptr": "*bf16"}, {"HIDDEN": 512, "SPLITS": 512, "ROWS": 2048, "COLUMNS": 16}, warps=8)
 
 
+@pytest.mark.parametrize("last", [True, False])
+def test_a_round_of_the_strongest_builds(last: bool) -> None:
+    from hmt_kernels.strongest_triton import _strongest_kernel
+
+    pointers = {"kept_ptr": "*fp32", "given_ptr": "*i64"} if last else {"kept_ptr": "*i64", "given_ptr": "*fp32"}
+    rounds = {"FIRST": not last, "LAST": last}
+    build(_strongest_kernel, pointers | {"rows_ptr": "*i64"}, {"TOP": 64, "KEPT": 64, "CHUNK": 2048} | rounds, warps=8)
+
+
+def test_remembering_and_framing_build() -> None:
+    from hmt_kernels.frame_triton import _frame_kernel
+    from hmt_kernels.remember_triton import _remember_kernel
+
+    sizes = {"MEMORIES": 4, "HIDDEN": 512, "WIDTH": 512}
+    rows = {name: "*bf16" for name in ("ring_ptr", "memory_ptr", "table_ptr", "prompt_ptr", "frame_ptr")}
+    whole = {name: "*i64" for name in ("sensory_ptr", "sensory_lengths_ptr", "ids_ptr", "lengths_ptr")}
+    build(_remember_kernel, rows | {"active_ptr": "*u8"}, sizes | {"PLACES": 4})
+    build(_frame_kernel, rows | whole, sizes | {"SENSORY": 32, "LENGTH": 256, "PLACES": 8})
+
+
 @pytest.mark.parametrize("dtype", ["fp32", "bf16"])
 def test_the_gradient_builds(dtype: str) -> None:
     from hmt_kernels.recall_gradient_triton import _gradient_kernel
