@@ -39,6 +39,20 @@ def embed(model: PreTrainedModel, ids_BT: Tensor) -> Tensor:
     return cast(Tensor, model.get_input_embeddings()(ids_BT))
 
 
+def look_up(model: PreTrainedModel, *ids: Tensor) -> tuple[Tensor, list[Tensor]]:
+    """A table of embeddings, (rows, D), and where in it each of these ids is.
+
+    The backbone's own table, unless embedding is more than looking up (Gemma scales) or a gradient is wanted (the
+    module is called then, with all that training hangs on it): a table of just these ids.
+    """
+    embedding = model.get_input_embeddings()
+    if type(embedding) is nn.Embedding and not torch.is_grad_enabled():
+        return embedding.weight, list(ids)
+    flat_T = torch.cat([one.flatten() for one in ids])
+    places = torch.arange(len(flat_T), device=flat_T.device).split([one.numel() for one in ids])
+    return embed(model, flat_T), [place_T.view(one.shape) for place_T, one in zip(places, ids, strict=True)]
+
+
 def last_hidden(model: PreTrainedModel, embeds_BTD: Tensor) -> Tensor:
     """Hidden states after the final norm, (B, T, D), causal, positions from 0; neither LM head nor KV cache runs.
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from hmt_kernels.dispatch import remember
 from hmt_qa.model.capturing import Capture
 from hmt_qa.model.fused import FusedLayers
 from hmt_qa.model.hmt import HMTForCausalLM, Segments
@@ -94,16 +95,7 @@ class Board:
         prompt_RMD = self._model.recall(summary_RD, bank).prompt_BMD
         memory_RMD = self._model.memorise(segments, prompt_RMD, sensory)
         self.memories_GRMD[number].copy_(memory_RMD)
-        self._remember(memory_RMD, segments.lengths_B > 0)
+        remember(self._bank_RMND, self._counts_R, memory_RMD, segments.lengths_B > 0)
         after = segments.tail(self._sensory_RK.shape[1], sensory)  # of no segment: what was there
         self._sensory_RK.copy_(after.ids_BW)
         self._sensory_lengths_R.copy_(after.lengths_B)
-
-    def _remember(self, memory_RMD: Tensor, active_R: Tensor) -> None:
-        slot_RM1D = (self._counts_R % self._bank_RMND.shape[2])[:, None, None, None].expand(
-            -1, memory_RMD.shape[1], 1, memory_RMD.shape[2]
-        )
-        old_RM1D = self._bank_RMND.gather(2, slot_RM1D)
-        new_RM1D = torch.where(active_R[:, None, None, None], memory_RMD[:, :, None], old_RM1D)
-        self._bank_RMND.scatter_(2, slot_RM1D, new_RM1D)
-        self._counts_R.add_(active_R)
