@@ -43,8 +43,8 @@ def test_remembering_and_framing_build() -> None:
     from hmt_kernels.remember_triton import _remember_kernel
 
     sizes = {"MEMORIES": 4, "HIDDEN": 512, "WIDTH": 512}
-    rows = {name: "*bf16" for name in ("ring_ptr", "memory_ptr", "table_ptr", "prompt_ptr", "frame_ptr")}
-    whole = {name: "*i64" for name in ("sensory_ptr", "sensory_lengths_ptr", "ids_ptr", "lengths_ptr")}
+    rows = dict.fromkeys(("ring_ptr", "memory_ptr", "table_ptr", "prompt_ptr", "frame_ptr"), "*bf16")
+    whole = dict.fromkeys(("sensory_ptr", "sensory_lengths_ptr", "ids_ptr", "lengths_ptr"), "*i64")
     build(_remember_kernel, rows | {"active_ptr": "*u8"}, sizes | {"PLACES": 4})
     build(_frame_kernel, rows | whole, sizes | {"SENSORY": 32, "LENGTH": 256, "PLACES": 8})
 
