@@ -1,17 +1,21 @@
-"""The one file that knows Hugging Face's model internals: embeddings, last hidden states, generation.
+"""What is asked of a Hugging Face model: embeddings, last hidden states, generation. See also `fused`.
 
 Shapes: B batch · T tokens · D hidden size · V vocabulary.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 from transformers import AutoModelForCausalLM, LogitsProcessor, PreTrainedConfig, PreTrainedModel
 from transformers.generation.streamers import BaseStreamer
+
+_taken_over: ContextVar[tuple[nn.Module, Callable[[Tensor], Tensor]] | None] = ContextVar("taken_over", default=None)
 
 
 def build_backbone(config: PreTrainedConfig, *, attention: str | None = None) -> PreTrainedModel:
@@ -55,9 +59,22 @@ def last_hidden(model: PreTrainedModel, embeds_BTD: Tensor) -> Tensor:
     No attention mask is passed: padding stands only on the right, where causality already hides it. Backbones that
     keep their residual stream in float32 (Mamba) are brought back to the embeddings' narrower format.
     """
+    taken = _taken_over.get()
+    if taken is not None and taken[0] is model.base_model:
+        return taken[1](embeds_BTD)
     output = model.base_model(inputs_embeds=embeds_BTD, use_cache=False, return_dict=True)
     hidden_BTD = cast(Tensor, output.last_hidden_state)
     return hidden_BTD.to(embeds_BTD.dtype) if hidden_BTD.element_size() > embeds_BTD.element_size() else hidden_BTD
+
+
+@contextmanager
+def layers_by(inner: nn.Module, layers: Callable[[Tensor], Tensor]) -> Iterator[None]:
+    """While this lasts, `last_hidden` of this base model is computed by `layers`, in this thread."""
+    token = _taken_over.set((inner, layers))
+    try:
+        yield
+    finally:
+        _taken_over.reset(token)
 
 
 def logits(model: PreTrainedModel, hidden_BTD: Tensor) -> Tensor:

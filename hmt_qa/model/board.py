@@ -17,6 +17,7 @@ from torch import Tensor
 
 from hmt_kernels.dispatch import remember
 from hmt_qa.model.capturing import Capture
+from hmt_qa.model.fused import FusedLayers
 from hmt_qa.model.hmt import HMTForCausalLM, Segments
 from hmt_qa.model.memory import MemoryBank
 
@@ -36,10 +37,10 @@ class Start:
 class Board:
     """R documents, each in a row of its own. Not safe between threads: one pass is launched after another.
 
-    `compiled` layers are fused by `torch.compile`, which takes tens of seconds once; on a CPU nothing is captured.
+    On a GPU the pass is recorded, with `fused` layers where there are any; on a CPU it runs as it is.
     """
 
-    def __init__(self, model: HMTForCausalLM, *, rows: int, group: int, compiled: bool = False) -> None:
+    def __init__(self, model: HMTForCausalLM, *, rows: int, group: int, fused: FusedLayers | None = None) -> None:
         config, device, dtype = model.config, model.device, model.dtype
         memories, hidden = config.memories_per_segment, config.hidden_size
         self._model = model
@@ -53,7 +54,7 @@ class Board:
         self._counts_R = whole.new_zeros(rows)
         self._sensory_RK = whole.new_zeros(rows, config.sensory_length)
         self._sensory_lengths_R = whole.new_zeros(rows)
-        self._pass = Capture(self._read_group, model, compiled=compiled)
+        self._pass = Capture(self._read_group, device, fused=fused)
 
     def place(self, row: int, start: Start) -> None:
         """Give a row to another document."""
