@@ -22,7 +22,7 @@ from torch import Tensor
 
 LOWEST = tl.constexpr(torch.finfo(torch.float32).min)
 TILE_ELEMENTS, STAGES, WARPS, PROGRAMS_A_PROCESSOR = 4096, 4, 4, 3
-_FINISHED_ROWS, _FINISHED_COLUMNS = 2048, 16  # what one program of the second kernel finishes
+_FINISHED_ROWS, _FINISHED_COLUMNS = 2048, 32  # what one program of the second kernel finishes
 
 
 @triton.jit(do_not_specialize=["padded_rows"])  # type: ignore[untyped-decorator]  # triton ships no types

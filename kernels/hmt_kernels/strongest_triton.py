@@ -13,7 +13,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-_CHUNK = 2048
+CHUNK_SIZE = 2048
 
 
 @triton.jit(do_not_specialize=["size"])  # type: ignore[untyped-decorator]  # triton ships no types
@@ -60,7 +60,7 @@ def strongest_triton(weights_BN: Tensor, counts_B: Tensor, top: int) -> tuple[Te
         return weights_BK, rows_BK
     with torch.cuda.device_of(weights_BN):
         while given is not weights_BK:
-            chunks = max(triton.cdiv(size, _CHUNK), 1)
+            chunks = max(triton.cdiv(size, CHUNK_SIZE), 1)
             last = chunks == 1
             keys = weights_BK if last else torch.empty(batch, chunks * kept, dtype=torch.int64, device=given.device)
             _strongest_kernel[batch, chunks](
@@ -71,7 +71,7 @@ def strongest_triton(weights_BN: Tensor, counts_B: Tensor, top: int) -> tuple[Te
                 size,
                 TOP=top,
                 KEPT=kept,
-                CHUNK=_CHUNK,
+                CHUNK=CHUNK_SIZE,
                 FIRST=given.dtype == torch.float32,
                 LAST=last,
                 num_warps=8,

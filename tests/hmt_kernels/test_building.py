@@ -26,7 +26,7 @@ def test_recall_loads_16_bytes_at_once_with_tiles_in_flight(dtype: str) -> None:
 def test_the_joining_of_splits_builds() -> None:
     from hmt_kernels.recall_triton import _finish_kernel
 
-    build(_finish_kernel, {"prompt_ptr": "*bf16"}, {"HIDDEN": 512, "SPLITS": 512, "ROWS": 2048, "COLUMNS": 16}, warps=8)
+    build(_finish_kernel, {"prompt_ptr": "*bf16"}, {"HIDDEN": 512, "SPLITS": 512, "ROWS": 2048, "COLUMNS": 32}, warps=8)
 
 
 @pytest.mark.parametrize("last", [True, False])
