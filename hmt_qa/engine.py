@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from hmt_qa.model.recorded import Recorded
 
 WIDTH_STEP = 64  # rows are padded to multiples of this: few shapes, little waste on short files
-ROWS = (1, 8, 64)  # documents of a pass on a GPU: the least that hold those at hand
+ROWS = (1, 2, 4, 8, 16, 32, 64)  # documents of a pass on a GPU: the least that hold those at hand
 
 
 class LocalEngine:
@@ -48,7 +48,7 @@ class LocalEngine:
         checkpoint: folder of a model (see `hmt_qa.model.checkpoint`).
         device, dtype, attention: as in `Machine.choose`.
         rows: documents of a pass of fixed shape; those that are not there are padding. By default what suits the device
-            and the work: 1, 8 or 64 on a GPU; on a CPU documents are read in passes of their own.
+            and the work: from 1 to 64 on a GPU; on a CPU documents are read in passes of their own.
     Raises `ModelMissing`, `InvalidCheckpoint`, `ModelTooLarge`.
     """
 
@@ -190,7 +190,7 @@ class LocalEngine:
     def together(self, documents: int, *, workers: int | None = None) -> Iterator[Lanes]:
         """Read up to `documents` side by side, at most `workers` of them open at once.
 
-        On a GPU they share passes of 1, 8 or 64 rows; on a CPU each stream of passes has its share of the threads. How
+        On a GPU they share passes of up to 64 rows; on a CPU each stream of passes has its share of the threads. How
         many follows from the arguments and the machine, and is part of `setting`; while it lasts, it is what threads
         that begin elsewhere in this process have.
         """
