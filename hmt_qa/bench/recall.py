@@ -67,7 +67,10 @@ class Memory:
 
 
 def measure_recall(device: torch.device, sizes: Sizes) -> Report:
-    """Time every size in every dtype, and what else a step does. Raises `BenchmarkRefused` where the kernels disagree with the definition."""
+    """Time every size in every dtype, and what else a step does.
+
+    Raises `BenchmarkRefused` where the kernels disagree with their definitions.
+    """
     setting = (
         f"one memory, hidden {sizes.hidden}; on a GPU calls recorded in a graph, read in turns from beyond its cache"
     )
