@@ -100,7 +100,7 @@ def _split_kernel(  # type: ignore[no-untyped-def]  # noqa: PLR0917  # a launch 
     tl.store(mixes_ptr + place * HIDDEN + columns_W, mix_W, mask=columns_W < HIDDEN)
 
 
-@triton.jit(do_not_specialize=["padded_rows"])  # type: ignore[untyped-decorator]
+@triton.jit(do_not_specialize=["padded_rows", "splits"])  # type: ignore[untyped-decorator]
 def _finish_kernel(  # type: ignore[no-untyped-def]  # noqa: PLR0917
     counts_ptr,
     tops_ptr,
@@ -225,7 +225,7 @@ def recall_into(
             padded_rows,
             cut.splits,
             HIDDEN=hidden,
-            SPLITS=triton.next_power_of_2(cut.splits),
+            SPLITS=max(64, triton.next_power_of_2(cut.splits)),  # one kernel for all short memories
             ROWS=_FINISHED_ROWS,
             COLUMNS=_FINISHED_COLUMNS,
             num_warps=8,
