@@ -167,6 +167,25 @@ def tiling(memories_BND: Tensor) -> Tiling:
     return Tiling(rows=rows, stages=STAGES, warps=WARPS, splits=max(1, min(wanted, worthwhile)))
 
 
+def launching(memories_BND: Tensor, scales_BN: Tensor | None, cut: Tiling) -> dict[str, int]:
+    """What every kernel that goes through memories is told of how they lie and how they are cut."""
+    hidden = memories_BND.shape[2]
+    scales_stride, scale_stride = (0, 0) if scales_BN is None else scales_BN.stride()
+    return {
+        "memory_stride": memories_BND.stride(0),
+        "row_stride": memories_BND.stride(1),
+        "scales_stride": scales_stride,
+        "scale_stride": scale_stride,
+        "HIDDEN": hidden,
+        "WIDTH": triton.next_power_of_2(hidden),
+        "ROWS": cut.rows,
+        "STAGES": cut.stages,
+        "SCALED": scales_BN is not None,
+        "num_warps": cut.warps,
+        "enable_fp_fusion": True,  # said, not left to the default, which changes between triton releases
+    }
+
+
 def _processors(device: torch.device) -> int:
     return torch.cuda.get_device_properties(device).multi_processor_count if device.type == "cuda" else 1
 
@@ -192,7 +211,6 @@ def recall_into(
     counts_B = counts_B.contiguous()
     tops_BS, totals_BS = weights_BN.new_empty(2, batch, cut.splits)
     mixes_BSD = weights_BN.new_empty(batch, cut.splits, hidden)
-    scale_strides = (0, 0) if scales_BN is None else scales_BN.stride()
     with torch.cuda.device_of(memories_BND):
         _split_kernel[batch, cut.splits](
             query_BD.contiguous(),
@@ -204,15 +222,7 @@ def recall_into(
             totals_BS,
             mixes_BSD,
             padded_rows,
-            *memories_BND.stride()[:2],
-            *scale_strides,
-            HIDDEN=hidden,
-            WIDTH=triton.next_power_of_2(hidden),
-            ROWS=cut.rows,
-            STAGES=cut.stages,
-            SCALED=scales_BN is not None,
-            num_warps=cut.warps,
-            enable_fp_fusion=True,  # said, not left to the default, which changes between triton releases
+            **launching(memories_BND, scales_BN, cut),
         )
         parts = max(triton.cdiv(padded_rows, _FINISHED_ROWS), triton.cdiv(hidden, _FINISHED_COLUMNS))
         _finish_kernel[batch, parts](
