@@ -55,7 +55,8 @@ def strongest_triton(weights_BN: Tensor, counts_B: Tensor, top: int) -> tuple[Te
     """The kernel's results for the same arguments as `strongest_torch`; weights are fp32, K is at most 256."""
     weights_BK, rows_BK = _shaped(weights_BN, counts_B, top)
     batch, size = weights_BN.shape
-    counts_B, given, kept = counts_B.to(weights_BN.device), weights_BN.contiguous(), triton.next_power_of_2(top)
+    counts_B, given = counts_B.to(weights_BN.device), weights_BN.contiguous()
+    kept = max(2, triton.next_power_of_2(top))  # triton 3.6 cannot find a single one
     if batch == 0:
         return weights_BK, rows_BK
     with torch.cuda.device_of(weights_BN):
