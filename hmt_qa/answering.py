@@ -144,12 +144,12 @@ class Answerer:
         first = quoted[0]
         text, offset = "".join(item.segment.text for item in quoted), first.segment.char_start
         document = self._library.document(first.segment.place.document)
-        page = page_at(self._library.pages(document.id), start)
+        page, page_label = self._page(document.id, [item.segment for item in quoted], start)
         return Citation(
             document=document.id,
             title=document.title,
-            page=page.number,
-            page_label=page.label,
+            page=page,
+            page_label=page_label,
             char_start=start,
             char_end=end,
             quote=text[start - offset : end - offset],
@@ -162,6 +162,13 @@ class Answerer:
             segment_last=quoted[-1].segment.place.segment,
             boxes=tuple(self._library.quote_boxes(document.id, start, end)),
         )
+
+    def _page(self, document: str, quoted: Sequence[StoredSegment], start: int) -> tuple[int, str]:
+        """Number and label of the page where a quote begins, which of several only the pages tell."""
+        if quoted[0].page_first == quoted[-1].page_last:
+            return quoted[0].page_first, quoted[0].page_label
+        page = page_at(self._library.pages(document), start)
+        return page.number, page.label
 
 
 def _quoted(run: Sequence[Evidence], span: Span) -> list[Evidence]:
