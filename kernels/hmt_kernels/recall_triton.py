@@ -7,8 +7,8 @@ A memory is split over S programs, so that one long memory keeps the whole devic
 and the mix of an online softmax over its rows, and the raw scores. A second, small kernel joins the splits and makes
 weights of the scores: N numbers, little beside the N x D of the memories.
 
-A program is one warp, unless a row is too wide for it, and each row of its tile keeps a softmax of its own, joined once
-at the end: inside the loop nothing waits for another warp, and all that is left to do is to load.
+A program is one warp, unless a row is too wide for it: inside the loop nothing waits for another warp. Each row of a tile
+adds to a mix of its own; all of them are scaled down only where a tile raises the maximum, which soon is rare.
 """
 
 from __future__ import annotations
@@ -62,8 +62,7 @@ def _split_kernel(  # type: ignore[no-untyped-def]  # noqa: PLR0917  # a launch 
     scales_ptr += memory * scales_stride
     scores_ptr += memory * padded_rows
 
-    # Finite, so that a row slot or a split without rows makes no NaN.
-    top_R = tl.full([ROWS], LOWEST, tl.float32)
+    top = LOWEST  # finite, so that a split without rows makes no NaN
     total_R = tl.zeros([ROWS], tl.float32)
     mix_RW = tl.zeros([ROWS, WIDTH], tl.float32)
     for start in tl.range(first, last, ROWS, num_stages=STAGES):
@@ -81,22 +80,23 @@ def _split_kernel(  # type: ignore[no-untyped-def]  # noqa: PLR0917  # a launch 
         tl.store(scores_ptr + rows_R, scores_R, mask=valid_R)
 
         scores_R = tl.where(valid_R, scores_R, LOWEST)
-        new_top_R = tl.maximum(top_R, scores_R)
-        shrink_R = tl.exp(top_R - new_top_R)
-        shares_R = tl.where(valid_R, tl.exp(scores_R - new_top_R), 0.0)
-        total_R = total_R * shrink_R + shares_R
+        highest = tl.max(scores_R, axis=0)
+        if highest > top:
+            shrink = tl.exp(top - highest)
+            total_R *= shrink
+            mix_RW *= shrink
+            top = highest
+        shares_R = tl.where(valid_R, tl.exp(scores_R - top), 0.0)
+        total_R += shares_R
         if SCALED:
             shares_R *= scales_R
-        mix_RW = mix_RW * shrink_R[:, None] + shares_R[:, None] * values_RW
-        top_R = new_top_R
+        mix_RW += shares_R[:, None] * values_RW
         memories_ptr += ROWS * row_stride
 
-    top = tl.max(top_R, axis=0)
-    factors_R = tl.exp(top_R - top)
     place = memory * splits + split
     tl.store(tops_ptr + place, top)
-    tl.store(totals_ptr + place, tl.sum(total_R * factors_R, axis=0))
-    mix_W = tl.sum(mix_RW * factors_R[:, None], axis=0)
+    tl.store(totals_ptr + place, tl.sum(total_R, axis=0))
+    mix_W = tl.sum(mix_RW, axis=0)
     tl.store(mixes_ptr + place * HIDDEN + columns_W, mix_W, mask=columns_W < HIDDEN)
 
 
