@@ -7,8 +7,8 @@ A memory is split over S programs, so that one long memory keeps the whole devic
 and the mix of an online softmax over its rows, and the raw scores. A second, small kernel joins the splits and makes
 weights of the scores: N numbers, little beside the N x D of the memories.
 
-A program is one warp, unless a row is too wide for it: inside the loop nothing waits for another warp. Each row of a tile
-adds to a mix of its own; all of them are scaled down only where a tile raises the maximum, which soon is rare.
+A program is one warp, unless a row is too wide for it: inside the loop nothing waits for another warp. Each row of a
+tile adds to a mix of its own; all of them are scaled down only where a tile raises the maximum, which soon is rare.
 """
 
 from __future__ import annotations
