@@ -1,4 +1,4 @@
-"""Tries tilings of the recall kernels on a GPU: for the constants of recall_triton.py and strongest_triton.py.
+"""Tries tilings of the recall kernels on a GPU: for the constants of tiling.py and strongest_triton.py.
 
     python benchmarks/recall_tiles.py [--rows 1000000] [--hidden 512] [--dtype bfloat16]... [--best 12]
 
@@ -15,7 +15,8 @@ import triton
 
 from hmt_kernels import strongest_triton
 from hmt_kernels.recall import prompt_dtype
-from hmt_kernels.recall_triton import Tiling, recall_into
+from hmt_kernels.recall_triton import recall_into
+from hmt_kernels.tiling import Tiling
 from hmt_qa.bench.limits import COPIED
 from hmt_qa.bench.recall import Memory
 from hmt_qa.bench.replaying import seconds_a_call

@@ -16,7 +16,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from hmt_kernels.recall_triton import launching, tiling
+from hmt_kernels.tiling import launching, tiling
 
 
 @triton.jit(do_not_specialize=["padded_rows"])  # type: ignore[untyped-decorator]  # triton ships no types

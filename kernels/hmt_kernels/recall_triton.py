@@ -13,15 +13,14 @@ tile adds to a mix of its own; all of them are scaled down only where a tile rai
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 import triton
 import triton.language as tl
 from torch import Tensor
 
+from hmt_kernels.tiling import Tiling, launching, tiling
+
 LOWEST = tl.constexpr(torch.finfo(torch.float32).min)
-TILE_ELEMENTS, WIDEST_WARP, STAGES, WARPS_A_PROCESSOR = 1024, 2048, 4, 12  # by benchmarks/recall_tiles.py
 FINISHED_ROWS, FINISHED_COLUMNS, JOINED_SPLITS = 2048, 32, 128  # what one program of the second kernel finishes
 
 
@@ -147,53 +146,6 @@ def _finish_kernel(  # type: ignore[no-untyped-def]  # noqa: PLR0917
     scores_R = tl.load(weights_ptr + rows_R, mask=rows_R < tl.minimum(count, padded_rows), other=LOWEST)
     weights_R = tl.where(rows_R < count, tl.exp(scores_R - top) / divisor, 0.0)
     tl.store(weights_ptr + rows_R, weights_R, mask=rows_R < padded_rows)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tiling:
-    """How the first kernel is cut: rows of a tile, tiles in flight, warps of a program, splits of a memory."""
-
-    rows: int
-    stages: int
-    warps: int
-    splits: int
-
-
-def tiling(memories_BND: Tensor) -> Tiling:
-    """The tiling of memories of this shape, dtype and device; never of what they hold, nor of measured times.
-
-    The order of sums, and so the last bits of a result, are those of the tiling.
-    """
-    batch, padded_rows, hidden = memories_BND.shape
-    width = triton.next_power_of_2(hidden)
-    rows = max(1, min(64, TILE_ELEMENTS // width))
-    warps = max(1, min(16, width // WIDEST_WARP))
-    wanted = triton.cdiv(WARPS_A_PROCESSOR // warps * _processors(memories_BND.device), max(batch, 1))
-    worthwhile = triton.cdiv(padded_rows, 4 * STAGES * rows)  # fewer tiles would cost more to join than to read
-    return Tiling(rows=rows, stages=STAGES, warps=warps, splits=max(1, min(wanted, worthwhile)))
-
-
-def launching(memories_BND: Tensor, scales_BN: Tensor | None, cut: Tiling) -> dict[str, int]:
-    """What every kernel that goes through memories is told of how they lie and how they are cut."""
-    hidden = memories_BND.shape[2]
-    scales_stride, scale_stride = (0, 0) if scales_BN is None else scales_BN.stride()
-    return {
-        "memory_stride": memories_BND.stride(0),
-        "row_stride": memories_BND.stride(1),
-        "scales_stride": scales_stride,
-        "scale_stride": scale_stride,
-        "HIDDEN": hidden,
-        "WIDTH": triton.next_power_of_2(hidden),
-        "ROWS": cut.rows,
-        "STAGES": cut.stages,
-        "SCALED": scales_BN is not None,
-        "num_warps": cut.warps,
-        "enable_fp_fusion": True,  # said, not left to the default, which changes between triton releases
-    }
-
-
-def _processors(device: torch.device) -> int:
-    return torch.cuda.get_device_properties(device).multi_processor_count if device.type == "cuda" else 1
 
 
 def recall_into(
