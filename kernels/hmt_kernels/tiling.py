@@ -33,9 +33,11 @@ def tiling(memories_BND: Tensor) -> Tiling:
     width = triton.next_power_of_2(hidden)
     rows = max(1, min(64, TILE_ELEMENTS // width))
     warps = max(1, min(16, width // WIDEST_WARP))
-    wanted = triton.cdiv(WARPS_A_PROCESSOR // warps * _processors(memories_BND.device), max(batch, 1))
+    programs = max(1, WARPS_A_PROCESSOR // warps) * _processors(memories_BND.device)
     worthwhile = triton.cdiv(padded_rows, 4 * STAGES * rows)  # fewer tiles would cost more to join than to read
-    return Tiling(rows=rows, stages=STAGES, warps=warps, splits=max(1, min(wanted, worthwhile)))
+    return Tiling(
+        rows=rows, stages=STAGES, warps=warps, splits=max(1, min(triton.cdiv(programs, max(batch, 1)), worthwhile))
+    )
 
 
 def launching(memories_BND: Tensor, scales_BN: Tensor | None, cut: Tiling) -> dict[str, int]:
