@@ -21,9 +21,9 @@ from hmt_qa.bench.limits import COPIED
 from hmt_qa.bench.recall import Memory
 from hmt_qa.bench.replaying import seconds_a_call
 
-ELEMENTS_AND_WARPS = ((512, 1), (1024, 1), (2048, 1), (2048, 2), (2048, 4), (4096, 4), (8192, 8))
-STAGES = (1, 2, 4, 6)
-WARPS_A_PROCESSOR = (8, 12, 16, 24, 32)
+ELEMENTS_AND_WARPS = ((1024, 1), (2048, 1), (2048, 2), (2048, 4), (4096, 4), (8192, 8))
+STAGES = (1, 3, 4, 6)
+WARPS_A_PROCESSOR = (8, 12, 16, 24)
 CHUNKS_AND_WARPS = ((256, 1), (512, 1), (512, 2), (1024, 1), (1024, 4), (2048, 4), (2048, 8), (4096, 8))
 
 

@@ -7,8 +7,8 @@ A memory is split over S programs, so that one long memory keeps the whole devic
 and the mix of an online softmax over its rows, and the raw scores. A second, small kernel joins the splits and makes
 weights of the scores: N numbers, little beside the N x D of the memories.
 
-A program is one warp, unless a row is too wide for it: inside the loop nothing waits for another warp. Each row of a
-tile adds to a mix of its own; all of them are scaled down only where a tile raises the maximum, which soon is rare.
+Each row of a tile keeps a softmax of its own, joined once at the end: one softmax a tile would make all warps of a
+program wait for its maximum in every tile.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from torch import Tensor
 from hmt_kernels.tiling import Tiling, launching, tiling
 
 LOWEST = tl.constexpr(torch.finfo(torch.float32).min)
-FINISHED_ROWS, FINISHED_COLUMNS, JOINED_SPLITS = 2048, 32, 128  # what one program of the second kernel finishes
+FINISHED_ROWS, FINISHED_COLUMNS = 2048, 16  # what one program of the second kernel finishes
 
 
 @triton.jit(do_not_specialize=["padded_rows"])  # type: ignore[untyped-decorator]  # triton ships no types
@@ -61,7 +61,8 @@ def _split_kernel(  # type: ignore[no-untyped-def]  # noqa: PLR0917  # a launch 
     scales_ptr += memory * scales_stride
     scores_ptr += memory * padded_rows
 
-    top = LOWEST  # finite, so that a split without rows makes no NaN
+    # Finite, so that a row slot or a split without rows makes no NaN.
+    top_R = tl.full([ROWS], LOWEST, tl.float32)
     total_R = tl.zeros([ROWS], tl.float32)
     mix_RW = tl.zeros([ROWS, WIDTH], tl.float32)
     for start in tl.range(first, last, ROWS, num_stages=STAGES):
@@ -79,23 +80,22 @@ def _split_kernel(  # type: ignore[no-untyped-def]  # noqa: PLR0917  # a launch 
         tl.store(scores_ptr + rows_R, scores_R, mask=valid_R)
 
         scores_R = tl.where(valid_R, scores_R, LOWEST)
-        highest = tl.max(scores_R, axis=0)
-        if highest > top:
-            shrink = tl.exp(top - highest)
-            total_R *= shrink
-            mix_RW *= shrink
-            top = highest
-        shares_R = tl.where(valid_R, tl.exp(scores_R - top), 0.0)
-        total_R += shares_R
+        new_top_R = tl.maximum(top_R, scores_R)
+        shrink_R = tl.exp(top_R - new_top_R)
+        shares_R = tl.where(valid_R, tl.exp(scores_R - new_top_R), 0.0)
+        total_R = total_R * shrink_R + shares_R
         if SCALED:
             shares_R *= scales_R
-        mix_RW += shares_R[:, None] * values_RW
+        mix_RW = mix_RW * shrink_R[:, None] + shares_R[:, None] * values_RW
+        top_R = new_top_R
         memories_ptr += ROWS * row_stride
 
+    top = tl.max(top_R, axis=0)
+    factors_R = tl.exp(top_R - top)
     place = memory * splits + split
     tl.store(tops_ptr + place, top)
-    tl.store(totals_ptr + place, tl.sum(total_R, axis=0))
-    mix_W = tl.sum(mix_RW, axis=0)
+    tl.store(totals_ptr + place, tl.sum(total_R * factors_R, axis=0))
+    mix_W = tl.sum(mix_RW * factors_R[:, None], axis=0)
     tl.store(mixes_ptr + place * HIDDEN + columns_W, mix_W, mask=columns_W < HIDDEN)
 
 
@@ -111,34 +111,30 @@ def _finish_kernel(  # type: ignore[no-untyped-def]  # noqa: PLR0917
     splits,
     HIDDEN: tl.constexpr,
     SPLITS: tl.constexpr,
-    JOINED: tl.constexpr,
     ROWS: tl.constexpr,
     COLUMNS: tl.constexpr,
 ):
     memory, part = tl.program_id(0).to(tl.int64), tl.program_id(1)
     splits_S = tl.arange(0, SPLITS)
     inside_S = splits_S < splits
-    tops_ptr += memory * splits
-    totals_ptr += memory * splits
-    mixes_ptr += memory * splits * HIDDEN
-    tops_S = tl.load(tops_ptr + splits_S, mask=inside_S, other=LOWEST)
+    places_S = memory * splits + splits_S
+    tops_S = tl.load(tops_ptr + places_S, mask=inside_S, other=LOWEST)
     top = tl.max(tops_S, axis=0)
-    total = tl.sum(tl.load(totals_ptr + splits_S, mask=inside_S, other=0.0) * tl.exp(tops_S - top), axis=0)
+    factors_S = tl.exp(tops_S - top)
+    total = tl.sum(tl.load(totals_ptr + places_S, mask=inside_S, other=0.0) * factors_S, axis=0)
     divisor = tl.where(total > 0, total, 1.0)
 
     if part * COLUMNS < HIDDEN:
         columns_C = part * COLUMNS + tl.arange(0, COLUMNS)
-        inside_C = columns_C < HIDDEN
-        mix_C = tl.zeros([COLUMNS], tl.float32)
-        for start in range(0, splits, JOINED):
-            splits_J = start + tl.arange(0, JOINED)
-            inside_J = splits_J < splits
-            factors_J = tl.exp(tl.load(tops_ptr + splits_J, mask=inside_J, other=LOWEST) - top)
-            offsets_JC = splits_J[:, None] * HIDDEN + columns_C[None, :]
-            mixes_JC = tl.load(mixes_ptr + offsets_JC, mask=inside_J[:, None] & inside_C[None, :], other=0.0)
-            mix_C += tl.sum(mixes_JC * factors_J[:, None], axis=0)
-        prompt_C = (mix_C / divisor).to(prompt_ptr.dtype.element_ty)
-        tl.store(prompt_ptr + memory * HIDDEN + columns_C, prompt_C, mask=inside_C)
+        offsets_SC = places_S[:, None] * HIDDEN + columns_C[None, :]
+        mask_SC = inside_S[:, None] & (columns_C < HIDDEN)[None, :]
+        mixes_SC = tl.load(mixes_ptr + offsets_SC, mask=mask_SC, other=0.0)
+        prompt_C = tl.sum(mixes_SC * factors_S[:, None], axis=0) / divisor
+        tl.store(
+            prompt_ptr + memory * HIDDEN + columns_C,
+            prompt_C.to(prompt_ptr.dtype.element_ty),
+            mask=columns_C < HIDDEN,
+        )
 
     count = tl.load(counts_ptr + memory)
     rows_R = part * ROWS + tl.arange(0, ROWS)
@@ -194,7 +190,6 @@ def recall_into(
             cut.splits,
             HIDDEN=hidden,
             SPLITS=max(64, triton.next_power_of_2(cut.splits)),  # one kernel for all short memories
-            JOINED=JOINED_SPLITS,
             ROWS=FINISHED_ROWS,
             COLUMNS=FINISHED_COLUMNS,
             num_warps=8,

@@ -11,7 +11,7 @@ import torch
 import triton
 from torch import Tensor
 
-TILE_ELEMENTS, WIDEST_WARP, STAGES, WARPS_A_PROCESSOR = 1024, 2048, 4, 12
+TILE_ELEMENTS, STAGES, WARPS, PROGRAMS_A_PROCESSOR = 4096, 4, 4, 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,14 +30,10 @@ def tiling(memories_BND: Tensor) -> Tiling:
     The order of sums, and so the last bits of a result, are those of the tiling.
     """
     batch, padded_rows, hidden = memories_BND.shape
-    width = triton.next_power_of_2(hidden)
-    rows = max(1, min(64, TILE_ELEMENTS // width))
-    warps = max(1, min(16, width // WIDEST_WARP))
-    programs = max(1, WARPS_A_PROCESSOR // warps) * _processors(memories_BND.device)
-    worthwhile = triton.cdiv(padded_rows, 4 * STAGES * rows)  # fewer tiles would cost more to join than to read
-    return Tiling(
-        rows=rows, stages=STAGES, warps=warps, splits=max(1, min(triton.cdiv(programs, max(batch, 1)), worthwhile))
-    )
+    rows = max(1, min(64, TILE_ELEMENTS // triton.next_power_of_2(hidden)))
+    wanted = triton.cdiv(PROGRAMS_A_PROCESSOR * _processors(memories_BND.device), max(batch, 1))
+    worthwhile = triton.cdiv(padded_rows, STAGES * rows)  # fewer tiles would not fill the pipeline
+    return Tiling(rows=rows, stages=STAGES, warps=WARPS, splits=max(1, min(wanted, worthwhile)))
 
 
 def launching(memories_BND: Tensor, scales_BN: Tensor | None, cut: Tiling) -> dict[str, int]:

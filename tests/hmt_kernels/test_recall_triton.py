@@ -167,8 +167,7 @@ def computed(
     dtype = prompt_dtype(query_BD, memories_BND)
     prompt_BD = torch.full(query_BD.shape, float("nan"), dtype=dtype, device=query_BD.device)
     weights_BN = torch.full(memories_BND.shape[:2], float("nan"), device=query_BD.device)
-    # Interpreted, wider tiles are faster.
-    cut = replace(cut, splits=splits or cut.splits, rows=cut.rows if memories_BND.is_cuda else 8)
+    cut = replace(cut, splits=splits or cut.splits)
     recall_into(query_BD, memories_BND, counts_B, prompt_BD, weights_BN, scales_BN=scales_BN, cut=cut)
     return prompt_BD, weights_BN
 
