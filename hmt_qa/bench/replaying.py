@@ -26,8 +26,13 @@ def seconds_a_call(
 
     What cannot be `recorded`, as a gradient cannot, is launched call by call.
     """
+
+    def one_by_one() -> None:
+        for call in calls:
+            call()
+
     on_gpu = device.type == "cuda"
-    run = _recorded(calls, device) if on_gpu and recorded else lambda: [call() for call in calls]
+    run = _recorded(calls, device) if on_gpu and recorded else one_by_one
     timed = _median_on_gpu(run, repeats) if on_gpu else median_seconds(run, device, repeats)
     return timed / len(calls)
 
