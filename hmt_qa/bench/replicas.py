@@ -40,7 +40,7 @@ def _best(model: Path, count: int, sizes: Sizes, device: str) -> tuple[float, fl
     context = torch.multiprocessing.get_context("spawn")
     ready, said = context.Barrier(count), context.Queue()
     processes = [
-        context.Process(target=_read, args=(place, model, sizes, device, ready, said), daemon=True)
+        context.Process(target=_read, args=(place, model, sizes, device, (ready, said)), daemon=True)
         for place in range(count)
     ]
     for process in processes:
@@ -53,7 +53,8 @@ def _best(model: Path, count: int, sizes: Sizes, device: str) -> tuple[float, fl
     return alone, min(last)
 
 
-def _read(place: int, model: Path, sizes: Sizes, device: str, ready: Any, said: Any) -> None:
+def _read(place: int, model: Path, sizes: Sizes, device: str, meeting: tuple[Any, Any]) -> None:
+    ready, said = meeting
     os.environ["CUDA_VISIBLE_DEVICES"] = str(place)  # before this process asks for a device
     engine = LocalEngine(model, device=device)
     warm(engine, sizes.documents)
