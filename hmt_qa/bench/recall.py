@@ -22,7 +22,6 @@ from hmt_qa.bench.report import Report
 from hmt_qa.bench.step import measure_step
 from hmt_qa.errors import BenchmarkRefused
 
-CALLS_OF_A_GRAPH = 10  # at least: to launch a graph takes ten microseconds and more
 BARRED_ROWS = 1_000_000  # the size the project's two bars are about
 TOLERANCES = {torch.float32: 1e-5, torch.float16: 1e-3, torch.bfloat16: 8e-3}
 WEIGHTS_TOLERANCE = 1e-3  # of the largest weight
@@ -124,10 +123,9 @@ class _Case:
     def time_looking(self) -> None:
         """Prompt and weights, from memory and not from the cache."""
         memories = [self.memory, *_copies(self.memory)]
-        repeats = -(-CALLS_OF_A_GRAPH // len(memories))
         with torch.inference_mode():
             times = {
-                backend: seconds_a_call([_looking(one, backend) for one in memories] * repeats, self._device)
+                backend: seconds_a_call([_looking(one, backend) for one in memories], self._device)
                 for backend in self._backends
             }
         barred = self.memory.memories_BND.shape[1] == BARRED_ROWS
@@ -143,7 +141,7 @@ class _Case:
             gradient = partial(
                 torch.autograd.grad, prompt_BD, (query_BD, memories_BND), torch.randn_like(prompt_BD), retain_graph=True
             )
-            times[backend] = seconds_a_call([gradient] * 8, self._device, recorded=False)
+            times[backend] = seconds_a_call([gradient], self._device, recorded=False)
         self._compare("gradient", times, 2 * self.memory.size)
 
     def time_top(self, top: int) -> None:
