@@ -1,4 +1,4 @@
-"""Secrets the product is given: an endpoint's key from the environment or the keyring, a database's password from a file."""
+"""Secrets from outside: an endpoint's key from environment or keyring, a database's password from a file."""
 
 from __future__ import annotations
 
