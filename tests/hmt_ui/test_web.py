@@ -32,7 +32,7 @@ from hmt_ui.service.problems import INTERNAL_ERROR
 from hmt_ui.service.server import open_desk, serve
 from hmt_ui.service.visitor import Visitor
 from hmt_ui.service.warming import Warming
-from hmt_ui.web import answer_views, views
+from hmt_ui.web import answer_views, job_views, views
 from hmt_ui.web.asking import NOTHING_TO_ASK, Turn, turns
 from hmt_ui.web.mounting import theme
 from hmt_ui.web.page import compose
@@ -43,6 +43,7 @@ from hmt_ui.web.words import duration
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'&"
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 PATIENCE_SECONDS = 60.0
+UPLOADS = Path("/home/uploads")
 OWNER = cast("Any", SimpleNamespace(state=SimpleNamespace(visitor=Visitor())))  # the request of whoever runs it
 
 
@@ -77,6 +78,10 @@ def until(true: Callable[[], object]) -> None:
     while not true():
         assert time.monotonic() < end
         time.sleep(0.02)
+
+
+def listed(rows: list[Job], **others: Any) -> str:
+    return job_views.jobs(rows, uploads=UPLOADS, **others)
 
 
 def a_job(**changes: Any) -> Job:
@@ -193,7 +198,7 @@ def test_an_unreadable_upload_leaves_a_reason_and_no_copy(desk: SimpleNamespace,
     until(lambda: not desk.inbox.waiting)
     job = next(job for job in desk.qa.jobs() if job.path.endswith("broken.pdf"))
     assert job.state is JobState.FAILED
-    shown = views.jobs([job])
+    shown = listed([job])
     assert "failed" in shown
     assert job.path not in shown
     assert list(placed(desk.uploads)) == []
@@ -229,7 +234,7 @@ def test_hostile_words_are_escaped_wherever_they_stand() -> None:
     kept = types.Turn(number=1, question=HOSTILE, answer=answer, asked_at=NOW)
     job = a_job(path=f"/x/{HOSTILE}", state=JobState.FAILED, error=HOSTILE)
     shown = [
-        views.jobs([job, a_job(path=HOSTILE)], waiting=[Path(HOSTILE + "w")], failures={HOSTILE + "f": HOSTILE}),
+        listed([job, a_job(path=HOSTILE)], waiting=[Path(HOSTILE + "w")], failures={HOSTILE + "f": HOSTILE}),
         views.notice(HOSTILE),
         views.deletion([HOSTILE]),
         answer_views.question(Turn(question=HOSTILE, text=HOSTILE, answer=answer)),
@@ -246,18 +251,18 @@ def test_hostile_words_are_escaped_wherever_they_stand() -> None:
 
 
 def test_a_running_job_shows_its_own_counters() -> None:
-    shown = views.jobs([a_job()])
+    shown = listed([a_job()])
     assert 'value="25"' in shown
     assert "10 of 40 pages · 5,000 tokens · 500 tokens/s · about 30 s left" in shown
-    assert "left" not in views.jobs([a_job(pages_done=0)])
-    assert "read in 1 min 15 s" in views.jobs([a_job(state=JobState.DONE)])
-    assert "progress" not in views.jobs([a_job(state=JobState.DONE)])
+    assert "left" not in listed([a_job(pages_done=0)])
+    assert "read in 1 min 15 s" in listed([a_job(state=JobState.DONE)])
+    assert "progress" not in listed([a_job(state=JobState.DONE)])
 
 
 def test_a_file_in_line_hides_what_became_of_it_before() -> None:
     failed = a_job(state=JobState.FAILED, error="no")
-    assert "failed" not in views.jobs([failed], waiting=[Path(failed.path)])
-    assert "waiting" not in views.jobs([a_job()], waiting=[Path(a_job().path)])
+    assert "failed" not in listed([failed], waiting=[Path(failed.path)])
+    assert "waiting" not in listed([a_job()], waiting=[Path(a_job().path)])
 
 
 @pytest.mark.parametrize(
@@ -298,11 +303,11 @@ def test_in_a_very_long_document_neighbours_share_a_cell() -> None:
     ],
 )
 def test_a_job_has_the_button_for_what_can_be_done_with_it(changes: dict[str, Any], button: str) -> None:
-    assert re.findall(r'data-post="([^"]+)"', views.jobs([a_job(**changes)])) == ([button] if button else [])
+    assert re.findall(r'data-post="([^"]+)"', listed([a_job(**changes)])) == ([button] if button else [])
 
 
 def test_a_file_given_up_for_no_fault_of_its_own_can_be_tried_again() -> None:
-    shown = views.jobs([], failures={"/home/uploads/ab/report.pdf": "Internal error"})
+    shown = listed([], failures={"/home/uploads/ab/report.pdf": "Internal error"})
     assert 'data-post="api/v1/jobs/retry" data-file="ab/report.pdf"' in shown
 
 

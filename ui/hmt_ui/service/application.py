@@ -13,7 +13,7 @@ from starlette.middleware import Middleware
 from starlette.routing import Match, Mount
 from starlette.types import Receive, Scope, Send
 
-from hmt_ui.service import asking, completions, documents, health, jobs, login, problems, tools
+from hmt_ui.service import asking, completions, documents, folders, health, jobs, login, problems, tools
 from hmt_ui.service.desk import Desk
 from hmt_ui.service.gate import Gate
 from hmt_ui.service.guard import Guard
@@ -51,7 +51,8 @@ def application(desk: Desk, *, hosts: Iterable[str], home: Path) -> FastAPI:
     )
     app.state.desk = desk
     problems.install(app)
-    app.include_router(documents.router, prefix=API, max_body_size=_BODY_BYTES + desk.limits.upload_bytes)
+    for takes_files in (documents.router, folders.router):
+        app.include_router(takes_files, prefix=API, max_body_size=_BODY_BYTES + desk.limits.upload_bytes)
     for router in (health.public, jobs.router, asking.router, health.router):
         app.include_router(router, prefix=API)
     app.include_router(completions.router)

@@ -51,6 +51,7 @@ def _library(page: gr.Blocks, shelf: Shelf) -> tuple[Chosen, Any, Any]:
     """Left: upload, progress, documents. Returns the choice, the example's button and the notice."""
     drop = gr.File(label="Add documents", file_count="multiple", height=132, elem_id="drop")
     example = gr.Button("Add the example document", size="sm", visible=False, elem_id="example")
+    folder = _text(views.folder())
     notice, jobs = _text("", elem_id="notice"), _text("", elem_id="jobs")
     _text("<h2>Library</h2>")
     collection = gr.Dropdown(
@@ -69,6 +70,7 @@ def _library(page: gr.Blocks, shelf: Shelf) -> tuple[Chosen, Any, Any]:
         **_AT_ONCE,
     }
     gr.on([page.load, timer.tick, collection.change], **shown)
+    collection.change(views.folder, collection, folder, **_AT_ONCE)
     drop.upload(shelf.upload, [drop, collection], [drop, notice], **_PRIVATE).then(**shown)
     _renaming(shelf, rename, documents, notice, shown)
     _deleting(shelf, remove, documents, notice, shown)
