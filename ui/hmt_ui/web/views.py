@@ -51,7 +51,7 @@ def library(documents: Sequence[Document], *, collection: str = "") -> str:
 
 
 def choice(document: Document, uploads: Path) -> str:
-    """A document in the list as plain text, two lines; the page shows it unformatted. Of a folder its place is named."""
+    """A document in the list as plain text, two lines, unformatted; one of a folder has its place there."""
     figures = [plural(document.pages, "page"), plural(document.tokens, "token"), plural(document.segments, "segment")]
     name, place = Path(document.path).name, place_in_words(document.path, uploads)
     title, where = " ".join(document.title.split()) or name, [place] if place != name else []
