@@ -6,6 +6,7 @@ import asyncio
 import re
 import threading
 import time
+import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -311,6 +312,15 @@ def test_a_file_given_up_for_no_fault_of_its_own_can_be_tried_again() -> None:
     assert 'data-post="api/v1/jobs/retry" data-file="ab/report.pdf"' in shown
 
 
+def test_a_file_in_line_can_be_cancelled_and_many_are_counted_rather_than_shown() -> None:
+    in_line = [UPLOADS / "+mill" / "src" / f"{number}.py" for number in range(20)]
+    shown = listed([], waiting=in_line)
+    assert 'data-post="api/v1/jobs/withdraw" data-file="mill/src/0.py" aria-label="Cancel mill/src/0.py"' in shown
+    assert shown.count("api/v1/jobs/withdraw") == job_views.WAITING_SHOWN + 1
+    assert "and 12 more files" in shown
+    assert 'data-post="api/v1/jobs/withdraw-all"' in shown
+
+
 def test_timings_and_durations_are_readable() -> None:
     assert (
         answer_views.timings(an_answer().timings_ms)
@@ -407,6 +417,22 @@ def test_deletion_names_the_titles_first_and_then_takes_the_copy_too(desk: Simpl
     assert list(placed(desk.uploads)) == []
     assert not desk.shelf.question_delete([document.id], OWNER)[0].visible
     assert "hmt-bad" in desk.shelf.delete([document.id], OWNER)[2]
+
+
+def test_a_zip_is_dropped_as_the_folder_it_holds(desk: SimpleNamespace, tmp_path: Path) -> None:
+    archive = arriving(tmp_path, "mill.zip", "")
+    with zipfile.ZipFile(archive, "w") as packed:
+        for name in ("mill-main/README.md", "mill-main/src/gate.txt", "mill-main/.env"):
+            packed.writestr(name, f"The gate of {name} is red.\n")
+    _, notice = desk.shelf.upload([str(archive)], "", OWNER)
+    assert "mill-main: 2 files" in notice
+    assert ".env (may hold secrets, by its name)" in notice
+    until(lambda: len(desk.qa.documents()) == 2)
+    titles = {views.choice(one, desk.inbox.uploads).splitlines()[1].split(" · ")[0] for one in desk.qa.documents()}
+    assert titles == {"mill-main/README.md", "mill-main/src/gate.txt"}
+    assert not archive.exists()
+    (tmp_path / "cache/bad.zip").write_text("no zip")
+    assert "bad.zip is damaged" in desk.shelf.upload([str(tmp_path / "cache/bad.zip")], "", OWNER)[1]
 
 
 def test_a_title_is_given_to_one_document_and_is_never_empty(desk: SimpleNamespace, tmp_path: Path) -> None:
