@@ -462,18 +462,19 @@ def test_a_conversation_goes_on_until_something_else_is_asked(desk: SimpleNamesp
         return [one async for one in asking]
 
     with asyncio.Runner() as runner:
-        first = runner.run(asked("Who keeps the lamp?", [], ""))[-1][5]
-        assert runner.run(asked("And who lights it?", [], first))[-1][5] == first
-        other = runner.run(asked("Who?", [document.id], first))[-1][5]
+        first = runner.run(asked("Who keeps the lamp?", [], ""))[-1][6]
+        assert runner.run(asked("And who lights it?", [], first))[-1][6] == first
+        other = runner.run(asked("Who?", [document.id], first))[-1][6]
         assert other != first
         assert [turn.number for turn in desk.qa.turns(first)] == [1, 2]
         runner.run(asked(" ", [], ""))
         assert {one.id for one in desk.qa.conversations()} == {first, other} | before, "an empty question left one"
-        answer, sources, earlier, kept = runner.run(desk.talk.take_up(first, OWNER))
+        answer, sources, earlier, check, kept = runner.run(desk.talk.take_up(first, OWNER))
     assert "And who lights it?" in answer
     assert "hmt-strip" in sources
     assert "Who keeps the lamp?" in earlier
     assert kept == first
+    assert check.visible == ("hmt-none" not in answer)
     desk.talk.forget(first, OWNER)
     assert {one.id for one in desk.qa.conversations()} == {other} | before
 

@@ -128,6 +128,19 @@ def test_conversations_are_taken_up_again_by_a_new_visitor(visit: web.Visit, hos
     assert len(hostile.qa.conversations()) == kept - 1
 
 
+def test_an_answer_is_checked_and_the_outcome_stands_beside_its_sources(chromium: web.Browser, live: Service) -> None:
+    with web.visit(chromium, live.address) as seen:
+        choose(seen, "mill.txt")
+        answered(seen, "Who keeps the mill?")
+        seen.page.click("#check")
+        seen.page.locator("#sources .hmt-checked, #verdict .hmt-notice").first.wait_for()
+        assert "Checked: without it the answer stays the same" in seen.page.inner_text(
+            "#sources"
+        )  # it says one thing only
+        seen.page.locator("#check").wait_for(state="hidden")
+        assert barred(seen.page) == []
+
+
 def test_a_document_is_renamed_and_a_collection_chosen(visit: web.Visit, hostile: Service) -> None:
     with hostile.client() as client:
         made = upload(client, "lamp.txt", "The lamp is green.\n", collection="lamps")
