@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
-from contextlib import aclosing
-from dataclasses import replace
+from contextlib import aclosing, suppress
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import groupby
 from pathlib import Path
@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Self, Unpack
 
 from hmt_qa import awaiting, plugins
 from hmt_qa.citing import page_at
-from hmt_qa.conversing import Conversing
+from hmt_qa.conversing import Conversing, Talk, unkept
 from hmt_qa.engine import LocalEngine
-from hmt_qa.errors import JobEnded, NothingIngested, UnknownDocument
+from hmt_qa.errors import JobEnded, NothingIngested, QuestionProblem, UnknownDocument
 from hmt_qa.evidence import SPARE
 from hmt_qa.following import together
 from hmt_qa.options import AskOptions, ChatOptions, SearchOptions
@@ -58,9 +58,25 @@ if TYPE_CHECKING:
 
 EMBEDDED_MODEL = Path(__file__).parent / "assets" / "hmt-small"
 EVIDENCE_PLACES = 4
+REMEMBERED = 4  # exchanges of a conversation kept elsewhere: a turn four back counts a sixteenth
 WHOLE_DOCUMENT = 2**31  # more places than any document has
 UNTRAINED_KEYWORD_TRUST = 5.0  # a memory that was never trained is mostly noise: keywords lead
 TRAINED_KEYWORD_TRUST = 0.5  # measured: docs/decisions/0006
+
+
+@dataclass(frozen=True, slots=True)
+class _FollowUp:
+    """A question in a conversation: what is read as it, the places found, and the turn that it goes with."""
+
+    question: str
+    reading: Sequence[int]
+    found: Found
+    turn: Turn | None
+
+    @property
+    def about(self) -> str:
+        """The question it is understood with; empty where it stands on its own."""
+        return self.turn.topic if self.turn else ""
 
 
 class DocumentQA:
@@ -346,25 +362,59 @@ class DocumentQA:
         The turn is kept before its `Answer` is yielded; one that is closed before leaves nothing behind.
         Raises `UnknownConversation` and `ConversationMoved` beside what `stream` raises.
         """
-        from hmt_qa.answering import Choice
-
         begun = perf_counter()
-        ids = self._question_ids(question)
         talk = self._conversing.resume(conversation_id)
+        follow_up = self._follow_up(talk, question, mode=mode, top=top)
+        for item in self._reply(follow_up, mode=mode, top=top, begun=begun):
+            if isinstance(item, Answer):
+                self._conversing.add(talk, question, follow_up.about, item)
+            yield item
+
+    def stream_after(
+        self,
+        said: Sequence[tuple[str, str]],
+        question: str,
+        *,
+        collection: str | None = None,
+        mode: Mode = Mode.EVIDENCE,
+        top: int = EVIDENCE_PLACES,
+    ) -> Iterator[str | Answer]:
+        """`chat` after questions and answers that are kept elsewhere, the latest last; nothing is stored here.
+
+        Of `said` the last `REMEMBERED` are read, one pass each; what is no question is left out. Raises as `stream`.
+        """
+        begun = perf_counter()
+        talk = unkept(collection=collection)
+        for asked, answered in said[-REMEMBERED:]:
+            with suppress(QuestionProblem):
+                about = self._follow_up(talk, asked, mode=mode, top=top).about
+                talk = self._conversing.told(talk, asked, about, answered, mode=mode)
+        yield from self._reply(self._follow_up(talk, question, mode=mode, top=top), mode=mode, top=top, begun=begun)
+
+    def _follow_up(self, talk: Talk, question: str, *, mode: Mode, top: int) -> _FollowUp:
+        """What a question in a conversation finds, and the turn that it goes with."""
+        ids = self._question_ids(question)
         chosen = self._chosen(talk.conversation.collection, talk.conversation.documents)
         turn = self._conversing.goes_with(talk, ids)
         earlier = None if turn is None else Earlier(turn.topic, self._joined_ids(turn, question))
         using = Ranking.MEMORY if mode is Mode.MEMORY else Ranking.HYBRID
         found = self._retriever.find(question, ids, documents=chosen, using=using, top=SPARE * top, earlier=earlier)
-        if not found.goes_on:
-            turn = earlier = None
-        reading = ids if earlier is None else earlier.joined_ids
-        choice = Choice(top=top)
-        stream = self._answerer.stream(question, reading, found, choice=choice, mode=mode, begun=begun, earlier=turn)
-        for item in stream:
-            if isinstance(item, Answer):
-                self._conversing.add(talk, question, turn.topic if turn else "", item)
-            yield item
+        if earlier is None or not found.goes_on:
+            return _FollowUp(question, ids, found, None)
+        return _FollowUp(question, earlier.joined_ids, found, turn)
+
+    def _reply(self, asked: _FollowUp, *, mode: Mode, top: int, begun: float) -> Iterator[str | Answer]:
+        from hmt_qa.answering import Choice
+
+        return self._answerer.stream(
+            asked.question,
+            asked.reading,
+            asked.found,
+            choice=Choice(top=top),
+            mode=mode,
+            begun=begun,
+            earlier=asked.turn,
+        )
 
     def achat(
         self, conversation_id: str, question: str, **options: Unpack[ChatOptions]

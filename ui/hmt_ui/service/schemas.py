@@ -149,6 +149,7 @@ class Question(BaseModel):
     mode: Mode = Field(default=Mode.EVIDENCE, description="evidence re-reads the places; memory uses the memory alone")
     top: int = Field(default=4, ge=1, le=MOST_PLACES, description="how many places to recall")
     as_of_page: int | None = Field(default=None, ge=1, le=2**31, description="as if each document ended with this page")
+    verify: bool = Field(default=False, description="ask again without the places cited: does the answer change?")
 
     def options(self) -> dict[str, Any]:
         """As `DocumentQA.stream` takes them."""

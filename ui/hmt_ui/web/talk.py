@@ -42,7 +42,7 @@ class Talk:
         top: float,
         request: gr.Request,
     ) -> AsyncIterator[tuple[Update, ...]]:
-        """Answer, sources, earlier turns, ask, stop and check buttons, conversation; again and again till it is whole."""
+        """Answer, sources, earlier turns, ask, stop and check buttons, conversation, until the answer is whole."""
         mine = self._mine(request)
         begun = gr.skip() if self._desk.warming.over else views.LOADING
         yield begun, "", gr.skip(), gr.Button(interactive=False), gr.Button(interactive=True), offered(False), gr.skip()
