@@ -8,7 +8,7 @@ import openai
 import pytest
 
 from hmt_qa.writers.contract import Request
-from tests.hmt_ui.service.conftest import SAYS, Parrot, Service
+from tests.hmt_ui.service.conftest import SAYS, Parrot, Service, upload
 
 ASKED = [
     {"role": "system", "content": "Answer briefly."},
@@ -49,6 +49,8 @@ def test_earlier_messages_are_the_conversation_that_a_question_is_understood_in(
         return write(parrot, request)
 
     monkeypatch.setattr(Parrot, "write", heard)
+    with live.client() as client:
+        upload(client, "ferry.txt", "The ferry leaves at noon.\n", collection="ferries")
     kept = len(live.qa.conversations())
     before = [
         {"role": "user", "content": "When does the ferry leave?"},
@@ -56,13 +58,15 @@ def test_earlier_messages_are_the_conversation_that_a_question_is_understood_in(
         {"role": "tool", "content": "nothing"},
         {"role": "user", "content": "And from where?"},
     ]
-    openai_client.chat.completions.create(model="hmt-qa", messages=before)  # type: ignore[arg-type]
-    openai_client.chat.completions.create(model="hmt-qa", messages=before[-1:])  # type: ignore[arg-type, list-item]
+    openai_client.chat.completions.create(model="hmt-qa/ferries", messages=before)  # type: ignore[arg-type]
+    openai_client.chat.completions.create(model="hmt-qa/ferries", messages=before[-1:])  # type: ignore[arg-type, list-item]
     followed, alone = asked
     assert followed.earlier is not None
     assert (followed.earlier.question, followed.earlier.answer.text) == ("When does the ferry leave?", "At noon.")
     assert alone.earlier is None
     assert len(live.qa.conversations()) == kept
+    for document in live.qa.documents(collection="ferries"):
+        live.qa.remove(document.id)
 
 
 def test_an_answer_streams_in_chunks(openai_client: openai.OpenAI) -> None:
