@@ -23,8 +23,8 @@ from hmt_ingest.walk import Found, Walk
 from hmt_qa.errors import TreeRefused
 from hmt_qa.types import ParsingLimits
 
-SECONDS = 120.0
-_LIMITS = ParsingLimits(memory_mb=1024, page_seconds=60, total_seconds=60)
+SECONDS = 60.0
+_LIMITS = ParsingLimits(memory_mb=1024, page_seconds=20, total_seconds=20)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,6 +17,7 @@ _HARMLESS = 50_000_000  # bytes, however well packed
 _BEST_PACKING = 100  # times; source code reaches 10, a log 30
 _ENCRYPTED = 0x1
 _NAME_BYTES = 200
+_PATH_BYTES = 1_000
 _DRIVE = 2  # characters of `C:`
 _BROKEN = (BadZipFile, zlib.error, LZMAError, EOFError, NotImplementedError, RuntimeError, ValueError, OSError)
 
@@ -31,7 +32,8 @@ def inside(name: str) -> PurePosixPath:
     leads_out = name.startswith(("/", "\\")) or ".." in parts or name[1:_DRIVE] == ":"
     if leads_out or not parts:
         raise Unfit(f"names {name[:80]!r}, which is no place inside it")
-    if any(len(part.encode("utf-8", "replace")) > _NAME_BYTES for part in parts):
+    sizes = [len(part.encode("utf-8", "replace")) for part in parts]
+    if max(sizes) > _NAME_BYTES or sum(sizes) + len(sizes) > _PATH_BYTES:
         raise Unfit("has a name that is too long")
     return PurePosixPath(*map(_printable, parts))
 

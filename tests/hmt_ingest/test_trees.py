@@ -61,7 +61,18 @@ def test_a_folder_of_single_files_is_its_own_top(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "name", ["/etc/passwd", "../up.txt", "a/../../up.txt", "..\\up.txt", "\\\\host\\share", "C:\\up.txt", "", "a" * 300]
+    "name",
+    [
+        "/etc/passwd",
+        "../up.txt",
+        "a/../../up.txt",
+        "..\\up.txt",
+        "\\\\host\\share",
+        "C:\\up.txt",
+        "",
+        "a" * 300,
+        "a/" * 900,
+    ],
 )
 def test_a_name_that_leads_out_or_has_no_end_is_no_place(name):
     with pytest.raises(Unfit):

@@ -5,13 +5,14 @@ from __future__ import annotations
 import io
 import time
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 
 from hmt_qa.engine import LocalEngine
+from hmt_qa.types import IngestOptions, ParsingLimits
 from hmt_ui.service.limits import Limits
 from tests.hmt_ui.service.conftest import MILL, PATIENCE_SECONDS, Service, service, upload
 
@@ -104,6 +105,31 @@ def test_hostile_and_empty_folders_are_refused_with_a_reason(client: httpx.Clien
         assert says in refused.json()["detail"] + refused.json()["remedy"]
         assert str(live.home) not in refused.text
     assert not list(live.home.rglob("evil*"))
+
+
+def test_a_folder_that_does_not_fit_the_one_of_its_name_is_refused(client: httpx.Client) -> None:
+    assert sent(client, {"gate/part/a.txt": "The gate is red."}, collection="fit").status_code == 202
+    until(lambda: listed(client, "fit"))
+    refused = sent(client, {"gate/part": "The gate is a file."}, collection="fit")
+    assert refused.status_code == 422
+    assert "another name" in refused.json()["remedy"]
+    forget(client, "fit")
+
+
+def test_uploads_are_parsed_within_the_settings_limits(
+    engine: LocalEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[ParsingLimits] = []
+
+    def ingest(*_: object, options: IngestOptions, **__: object) -> Iterator[None]:
+        seen.append(options.limits)
+        return iter(())
+
+    with service(engine, tmp_path, parsing=ParsingLimits(memory_mb=77)) as one, one.client() as client:
+        monkeypatch.setattr(one.qa, "ingest", ingest)
+        client.post("/api/v1/documents", files={"file": ("lamp.txt", b"The lamp is green.")})
+        until(lambda: seen)
+    assert seen == [ParsingLimits(memory_mb=77)]
 
 
 def test_a_folder_above_the_quota_is_refused(engine: LocalEngine, tmp_path: Path) -> None:

@@ -139,7 +139,14 @@ def _keep(file: UploadFile, target: Path) -> None:
 def _line_up(desk: Desk, found: Tree, *, name: str, collection: str) -> Taken:
     if not found.files:
         raise TreeRefused(f"{name} holds nothing to read.", subject=name, remedy=reasons(found.left_out))
-    files = desk.inbox.accept_tree(found, name=name, collection=collection)
+    try:
+        files = desk.inbox.accept_tree(found, name=name, collection=collection)
+    except (FileExistsError, NotADirectoryError, IsADirectoryError) as problem:
+        raise TreeRefused(
+            f"{name} has files where the folder of that name here has folders.",
+            subject=name,
+            remedy="Delete those documents first, or give the folder another name.",
+        ) from problem
     for _ in files:
         desk.figures.uploaded()
     return Taken(name=name, files=files, left_out=found.left_out)
