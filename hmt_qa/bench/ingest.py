@@ -46,7 +46,7 @@ def ingest(engine: LocalEngine, sizes: Sizes, *, minilm: Path | None = None) -> 
     """Measure; raises `BenchmarkRefused` where the memories are not the published loop's."""
     device = engine.machine.device
     report = Report(what="ingest", machine=this_machine(device), limits=measure_limits(device), setting=engine.setting)
-    agreement = _gate(engine)
+    agreement = _gate(engine, sizes.documents)
     report.add("agreement with the published loop, least cosine", agreement, "")
     one = [list(random_document(engine, sizes.tokens, seed=0))]
     _warm(engine, 1)
@@ -81,14 +81,14 @@ def _compare(report: Report, engine: LocalEngine, *, alone: float, together: flo
         report.add("MiniLM over the same text (our tokens)", tokens / encoding, "tokens/s")
 
 
-def _gate(engine: LocalEngine) -> float:
+def _gate(engine: LocalEngine, company: int) -> float:
     """Least cosine between memories read here, alone and in company, and those of the published loop."""
     documents = [
         list(random_document(engine, GATE_SEGMENTS * engine.segment_length - 7 * seed, seed=seed)) for seed in range(2)
     ]
     expected = [published_loop(engine.model, _ids(segments).to(engine.machine.device)) for segments in documents]
     got = [_rows(engine, segments) for segments in documents]
-    with engine.together(9) as lanes, ThreadPoolExecutor(2, initializer=lanes.join) as threads:
+    with engine.together(company) as lanes, ThreadPoolExecutor(2, initializer=lanes.join) as threads:
         beside = list(threads.map(lambda segments: _rows(engine, segments), documents))
     agreement = min(
         float(torch.cosine_similarity(row_MD.float().cpu(), other_MD.float(), dim=-1).min())
