@@ -171,7 +171,7 @@ def test_a_folder_is_chosen_read_as_a_tree_and_what_waits_is_cancelled(
     visit.page.locator("#library [role=status]", has_text="mill: 2 files are read").wait_for()
     assert ".env (may hold secrets, by its name)" in visit.page.inner_text("#library")
     visit.wait_for_job("mill/src/gate.py", "done")
-    visit.upload({"first.pdf": pdf(300, "The first"), "second.txt": b"The second lamp is green.\n" * 9})
+    visit.upload({"first.pdf": pdf(250, "The first"), "second.txt": b"The second lamp is green.\n" * 9})
     visit.page.locator("#jobs li.hmt-waiting", has_text="second.txt").locator("button").click()
     visit.page.locator("#jobs li", has_text="second.txt").wait_for(state="detached")
     visit.page.locator("#jobs li", has_text="first.pdf").locator("button", has_text="Cancel").click()
