@@ -176,6 +176,8 @@ def test_a_folder_is_chosen_read_as_a_tree_and_what_waits_is_cancelled(
     visit.page.locator("#jobs li", has_text="second.txt").wait_for(state="detached")
     visit.page.locator("#jobs li", has_text="first.pdf").locator("button", has_text="Cancel").click()
     visit.wait_for_job("first.pdf", "cancelled")
+    (job,) = (job for job in hostile.qa.jobs() if job.path.endswith("first.pdf"))
+    hostile.qa.discard(job.id)
     assert not list((hostile.home / "uploads").rglob("second.txt"))
 
 
