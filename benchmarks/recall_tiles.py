@@ -19,9 +19,9 @@ from hmt_qa.bench.limits import COPIED
 from hmt_qa.bench.recall import Memory
 from hmt_qa.bench.replaying import seconds_a_call
 
-ELEMENTS_AND_WARPS = ((2048, 2), (2048, 4), (4096, 2), (4096, 4), (4096, 8), (8192, 4), (8192, 8))
-STAGES = (1, 2, 3, 4, 6)
-PROGRAMS_A_PROCESSOR = (2, 3, 4, 6, 8)
+ELEMENTS_AND_WARPS = ((512, 1), (1024, 1), (2048, 1), (2048, 2), (2048, 4), (4096, 4), (8192, 8))
+STAGES = (1, 2, 4, 6)
+WARPS_A_PROCESSOR = (8, 12, 16, 24, 32)
 
 
 def main() -> None:
@@ -34,7 +34,7 @@ def main() -> None:
     device = torch.device("cuda")
     source = torch.randint(0, 256, (COPIED["cuda"],), dtype=torch.uint8, device=device)
     target = torch.empty_like(source)
-    copy = 2 * source.numel() / seconds_a_call([lambda: target.copy_(source)], device)
+    copy = 2 * source.numel() / seconds_a_call([lambda: target.copy_(source)], device, recorded=False)
     print(f"{torch.cuda.get_device_name()}, triton {triton.__version__}: a copy moves {copy / 1e12:.3f} TB/s")
     for dtype in chosen.dtype or ["float32", "bfloat16", "float8_e4m3fn"]:
         memory = Memory.drawn(chosen.rows, chosen.hidden, getattr(torch, dtype), device)
@@ -47,7 +47,8 @@ def tried(memory: Memory) -> list[tuple[float, Tiling, int]]:
     """Seconds, tiling and programs a processor of everything that fits the device."""
     processors = torch.cuda.get_device_properties(0).multi_processor_count
     results = []
-    for (elements, warps), stages, programs in product(ELEMENTS_AND_WARPS, STAGES, PROGRAMS_A_PROCESSOR):
+    for (elements, warps), stages, busy in product(ELEMENTS_AND_WARPS, STAGES, WARPS_A_PROCESSOR):
+        programs = busy // warps
         rows = max(1, elements // triton.next_power_of_2(memory.query_BD.shape[1]))
         cut = Tiling(rows=rows, stages=stages, warps=warps, splits=programs * processors)
         try:

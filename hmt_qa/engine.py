@@ -14,6 +14,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+import numpy as np
 from tokenizers import Tokenizer
 
 from hmt_qa import chain
@@ -262,7 +263,12 @@ class LocalEngine:
         memories = self.config.memories_per_segment
         if not raw:
             return torch.zeros(0, memories, hidden // memories, dtype=self.machine.dtype, device=self.machine.device)
-        flat = torch.frombuffer(bytearray(raw), dtype=kind).reshape(-1, memories, hidden // memories)
+        shape = (-1, memories, hidden // memories)
+        if self.machine.device.type == "cuda":  # through page-locked memory, beside what the device is at
+            staged = torch.empty(len(raw), dtype=torch.uint8, pin_memory=True)
+            staged.numpy()[:] = np.frombuffer(raw, np.uint8)
+            return staged.view(kind).reshape(shape).to(self.machine.device, self.machine.dtype, non_blocking=True)
+        flat = torch.frombuffer(bytearray(raw), dtype=kind).reshape(shape)
         # A copy, aligned as torch aligns: matrix products differ in their last bits with the address of their operands.
         return flat.to(self.machine.device, self.machine.dtype, copy=True)
 

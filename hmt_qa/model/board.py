@@ -55,6 +55,8 @@ class Board:
         self._sensory_RK = whole.new_zeros(rows, config.sensory_length)
         self._sensory_lengths_R = whole.new_zeros(rows)
         self._pass = Capture(self._read_group, device, fused=fused)
+        with torch.inference_mode():
+            self._pass.prepare()  # while no row has a segment that its trial runs would remember
 
     def place(self, row: int, start: Start) -> None:
         """Give a row to another document."""

@@ -16,7 +16,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from hmt_kernels.recall_triton import tiling
+from hmt_kernels.recall_triton import launching, tiling
 
 
 @triton.jit(do_not_specialize=["padded_rows"])  # type: ignore[untyped-decorator]  # triton ships no types
@@ -138,17 +138,9 @@ def recall_gradient(  # noqa: PLR0917  # an operator's tensors are positional
             queries_gradient_BSD,
             memories_gradient_BND,
             padded_rows,
-            *memories_BND.stride()[:2],
-            *((0, 0) if scales_BN is None else scales_BN.stride()),
-            HIDDEN=hidden,
-            WIDTH=triton.next_power_of_2(hidden),
-            ROWS=cut.rows,
-            STAGES=cut.stages,
-            SCALED=scales_BN is not None,
             OF_WEIGHTS=weights_gradient_BN is not None,
             TO_MEMORIES=to_memories,
-            num_warps=cut.warps,
-            enable_fp_fusion=True,
+            **launching(memories_BND, scales_BN, cut),
         )
     query_gradient_BD.copy_(queries_gradient_BSD.sum(dim=1))
     return query_gradient_BD, memories_gradient_BND

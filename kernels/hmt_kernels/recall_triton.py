@@ -7,8 +7,8 @@ A memory is split over S programs, so that one long memory keeps the whole devic
 and the mix of an online softmax over its rows, and the raw scores. A second, small kernel joins the splits and makes
 weights of the scores: N numbers, little beside the N x D of the memories.
 
-Each row of a tile keeps a softmax of its own, joined once at the end: inside the loop no warp waits for another, and
-all that is left to do is to load.
+A program is one warp, unless a row is too wide for it, and each row of its tile keeps a softmax of its own, joined once
+at the end: inside the loop nothing waits for another warp, and all that is left to do is to load.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ import triton.language as tl
 from torch import Tensor
 
 LOWEST = tl.constexpr(torch.finfo(torch.float32).min)
-TILE_ELEMENTS, STAGES, WARPS, PROGRAMS_A_PROCESSOR = 4096, 4, 4, 3
-_FINISHED_ROWS, _FINISHED_COLUMNS = 2048, 16  # what one program of the second kernel finishes
+TILE_ELEMENTS, WIDEST_WARP, STAGES, WARPS_A_PROCESSOR = 1024, 2048, 4, 12  # by benchmarks/recall_tiles.py
+FINISHED_ROWS, FINISHED_COLUMNS, JOINED_SPLITS = 2048, 32, 128  # what one program of the second kernel finishes
 
 
 @triton.jit(do_not_specialize=["padded_rows"])  # type: ignore[untyped-decorator]  # triton ships no types
@@ -100,7 +100,7 @@ def _split_kernel(  # type: ignore[no-untyped-def]  # noqa: PLR0917  # a launch 
     tl.store(mixes_ptr + place * HIDDEN + columns_W, mix_W, mask=columns_W < HIDDEN)
 
 
-@triton.jit(do_not_specialize=["padded_rows"])  # type: ignore[untyped-decorator]
+@triton.jit(do_not_specialize=["padded_rows", "splits"])  # type: ignore[untyped-decorator]
 def _finish_kernel(  # type: ignore[no-untyped-def]  # noqa: PLR0917
     counts_ptr,
     tops_ptr,
@@ -112,30 +112,34 @@ def _finish_kernel(  # type: ignore[no-untyped-def]  # noqa: PLR0917
     splits,
     HIDDEN: tl.constexpr,
     SPLITS: tl.constexpr,
+    JOINED: tl.constexpr,
     ROWS: tl.constexpr,
     COLUMNS: tl.constexpr,
 ):
     memory, part = tl.program_id(0).to(tl.int64), tl.program_id(1)
     splits_S = tl.arange(0, SPLITS)
     inside_S = splits_S < splits
-    places_S = memory * splits + splits_S
-    tops_S = tl.load(tops_ptr + places_S, mask=inside_S, other=LOWEST)
+    tops_ptr += memory * splits
+    totals_ptr += memory * splits
+    mixes_ptr += memory * splits * HIDDEN
+    tops_S = tl.load(tops_ptr + splits_S, mask=inside_S, other=LOWEST)
     top = tl.max(tops_S, axis=0)
-    factors_S = tl.exp(tops_S - top)
-    total = tl.sum(tl.load(totals_ptr + places_S, mask=inside_S, other=0.0) * factors_S, axis=0)
+    total = tl.sum(tl.load(totals_ptr + splits_S, mask=inside_S, other=0.0) * tl.exp(tops_S - top), axis=0)
     divisor = tl.where(total > 0, total, 1.0)
 
     if part * COLUMNS < HIDDEN:
         columns_C = part * COLUMNS + tl.arange(0, COLUMNS)
-        offsets_SC = places_S[:, None] * HIDDEN + columns_C[None, :]
-        mask_SC = inside_S[:, None] & (columns_C < HIDDEN)[None, :]
-        mixes_SC = tl.load(mixes_ptr + offsets_SC, mask=mask_SC, other=0.0)
-        prompt_C = tl.sum(mixes_SC * factors_S[:, None], axis=0) / divisor
-        tl.store(
-            prompt_ptr + memory * HIDDEN + columns_C,
-            prompt_C.to(prompt_ptr.dtype.element_ty),
-            mask=columns_C < HIDDEN,
-        )
+        inside_C = columns_C < HIDDEN
+        mix_C = tl.zeros([COLUMNS], tl.float32)
+        for start in range(0, splits, JOINED):
+            splits_J = start + tl.arange(0, JOINED)
+            inside_J = splits_J < splits
+            factors_J = tl.exp(tl.load(tops_ptr + splits_J, mask=inside_J, other=LOWEST) - top)
+            offsets_JC = splits_J[:, None] * HIDDEN + columns_C[None, :]
+            mixes_JC = tl.load(mixes_ptr + offsets_JC, mask=inside_J[:, None] & inside_C[None, :], other=0.0)
+            mix_C += tl.sum(mixes_JC * factors_J[:, None], axis=0)
+        prompt_C = (mix_C / divisor).to(prompt_ptr.dtype.element_ty)
+        tl.store(prompt_ptr + memory * HIDDEN + columns_C, prompt_C, mask=inside_C)
 
     count = tl.load(counts_ptr + memory)
     rows_R = part * ROWS + tl.arange(0, ROWS)
@@ -161,10 +165,31 @@ def tiling(memories_BND: Tensor) -> Tiling:
     The order of sums, and so the last bits of a result, are those of the tiling.
     """
     batch, padded_rows, hidden = memories_BND.shape
-    rows = max(1, min(64, TILE_ELEMENTS // triton.next_power_of_2(hidden)))
-    wanted = triton.cdiv(PROGRAMS_A_PROCESSOR * _processors(memories_BND.device), max(batch, 1))
-    worthwhile = triton.cdiv(padded_rows, STAGES * rows)  # fewer tiles would not fill the pipeline
-    return Tiling(rows=rows, stages=STAGES, warps=WARPS, splits=max(1, min(wanted, worthwhile)))
+    width = triton.next_power_of_2(hidden)
+    rows = max(1, min(64, TILE_ELEMENTS // width))
+    warps = max(1, min(16, width // WIDEST_WARP))
+    wanted = triton.cdiv(WARPS_A_PROCESSOR // warps * _processors(memories_BND.device), max(batch, 1))
+    worthwhile = triton.cdiv(padded_rows, 4 * STAGES * rows)  # fewer tiles would cost more to join than to read
+    return Tiling(rows=rows, stages=STAGES, warps=warps, splits=max(1, min(wanted, worthwhile)))
+
+
+def launching(memories_BND: Tensor, scales_BN: Tensor | None, cut: Tiling) -> dict[str, int]:
+    """What every kernel that goes through memories is told of how they lie and how they are cut."""
+    hidden = memories_BND.shape[2]
+    scales_stride, scale_stride = (0, 0) if scales_BN is None else scales_BN.stride()
+    return {
+        "memory_stride": memories_BND.stride(0),
+        "row_stride": memories_BND.stride(1),
+        "scales_stride": scales_stride,
+        "scale_stride": scale_stride,
+        "HIDDEN": hidden,
+        "WIDTH": triton.next_power_of_2(hidden),
+        "ROWS": cut.rows,
+        "STAGES": cut.stages,
+        "SCALED": scales_BN is not None,
+        "num_warps": cut.warps,
+        "enable_fp_fusion": True,  # said, not left to the default, which changes between triton releases
+    }
 
 
 def _processors(device: torch.device) -> int:
@@ -192,7 +217,6 @@ def recall_into(
     counts_B = counts_B.contiguous()
     tops_BS, totals_BS = weights_BN.new_empty(2, batch, cut.splits)
     mixes_BSD = weights_BN.new_empty(batch, cut.splits, hidden)
-    scale_strides = (0, 0) if scales_BN is None else scales_BN.stride()
     with torch.cuda.device_of(memories_BND):
         _split_kernel[batch, cut.splits](
             query_BD.contiguous(),
@@ -204,17 +228,9 @@ def recall_into(
             totals_BS,
             mixes_BSD,
             padded_rows,
-            *memories_BND.stride()[:2],
-            *scale_strides,
-            HIDDEN=hidden,
-            WIDTH=triton.next_power_of_2(hidden),
-            ROWS=cut.rows,
-            STAGES=cut.stages,
-            SCALED=scales_BN is not None,
-            num_warps=cut.warps,
-            enable_fp_fusion=True,  # said, not left to the default, which changes between triton releases
+            **launching(memories_BND, scales_BN, cut),
         )
-        parts = max(triton.cdiv(padded_rows, _FINISHED_ROWS), triton.cdiv(hidden, _FINISHED_COLUMNS))
+        parts = max(triton.cdiv(padded_rows, FINISHED_ROWS), triton.cdiv(hidden, FINISHED_COLUMNS))
         _finish_kernel[batch, parts](
             counts_B,
             tops_BS,
@@ -225,9 +241,10 @@ def recall_into(
             padded_rows,
             cut.splits,
             HIDDEN=hidden,
-            SPLITS=triton.next_power_of_2(cut.splits),
-            ROWS=_FINISHED_ROWS,
-            COLUMNS=_FINISHED_COLUMNS,
+            SPLITS=max(64, triton.next_power_of_2(cut.splits)),  # one kernel for all short memories
+            JOINED=JOINED_SPLITS,
+            ROWS=FINISHED_ROWS,
+            COLUMNS=FINISHED_COLUMNS,
             num_warps=8,
             enable_fp_fusion=True,
         )

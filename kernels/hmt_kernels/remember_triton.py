@@ -38,8 +38,6 @@ def _remember_kernel(  # type: ignore[no-untyped-def]  # noqa: PLR0917  # a laun
         ring_ptr += document * document_stride + (count % slots) * slot_stride
         offsets_PW = places_P.to(tl.int64)[:, None] * place_stride + columns_W[None, :]
         tl.store(ring_ptr + offsets_PW, new_PW, mask=mask_PW)
-        tl.debug_barrier()  # every thread has read the count before one changes it
-        tl.store(counts_ptr + document, count + 1)
 
 
 @torch.library.custom_op("hmt::remember", mutates_args=("ring_BMND", "counts_B"))
@@ -62,6 +60,7 @@ def remember_triton(ring_BMND: Tensor, counts_B: Tensor, memory_BMD: Tensor, act
             WIDTH=triton.next_power_of_2(hidden),
             enable_fp_fusion=True,
         )
+        counts_B.add_(active_B)  # not in the kernel, whose threads would have to have read it first
 
 
 @remember_triton.register_fake

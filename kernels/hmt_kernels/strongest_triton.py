@@ -13,7 +13,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-_CHUNK = 2048
+CHUNK_SIZE = 2048
 
 
 @triton.jit(do_not_specialize=["size"])  # type: ignore[untyped-decorator]  # triton ships no types
@@ -55,12 +55,13 @@ def strongest_triton(weights_BN: Tensor, counts_B: Tensor, top: int) -> tuple[Te
     """The kernel's results for the same arguments as `strongest_torch`; weights are fp32, K is at most 256."""
     weights_BK, rows_BK = _shaped(weights_BN, counts_B, top)
     batch, size = weights_BN.shape
-    counts_B, given, kept = counts_B.to(weights_BN.device), weights_BN.contiguous(), triton.next_power_of_2(top)
+    counts_B, given = counts_B.to(weights_BN.device), weights_BN.contiguous()
+    kept = max(2, triton.next_power_of_2(top))  # triton 3.6 cannot find a single one
     if batch == 0:
         return weights_BK, rows_BK
     with torch.cuda.device_of(weights_BN):
         while given is not weights_BK:
-            chunks = max(triton.cdiv(size, _CHUNK), 1)
+            chunks = max(triton.cdiv(size, CHUNK_SIZE), 1)
             last = chunks == 1
             keys = weights_BK if last else torch.empty(batch, chunks * kept, dtype=torch.int64, device=given.device)
             _strongest_kernel[batch, chunks](
@@ -71,7 +72,7 @@ def strongest_triton(weights_BN: Tensor, counts_B: Tensor, top: int) -> tuple[Te
                 size,
                 TOP=top,
                 KEPT=kept,
-                CHUNK=_CHUNK,
+                CHUNK=CHUNK_SIZE,
                 FIRST=given.dtype == torch.float32,
                 LAST=last,
                 num_warps=8,

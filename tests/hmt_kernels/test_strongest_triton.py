@@ -14,8 +14,13 @@ from hmt_kernels.dispatch import MOST_STRONGEST, strongest
 pytest.importorskip("triton", reason="triton has no wheel for this platform")
 
 
-@pytest.mark.parametrize(("rows", "top"), [(1, 1), (5, 10), (2100, 64)])
-def test_weights_and_rows_are_the_definitions_also_of_equals(rows: int, top: int, triton_device: str) -> None:
+@pytest.mark.parametrize(("rows", "top"), [(1, 1), (5, 10), (128, 16), (700, 16)])
+def test_weights_and_rows_are_the_definitions_also_of_equals(
+    rows: int, top: int, triton_device: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from hmt_kernels import strongest_triton
+
+    monkeypatch.setattr(strongest_triton, "CHUNK_SIZE", 128)  # many rounds of few rows
     generator = torch.Generator().manual_seed(rows)
     weights_BN = (torch.rand(2, rows, generator=generator) * 50).round().div(50).to(triton_device)
     counts_B = torch.tensor([rows, rows // 2], device=triton_device)

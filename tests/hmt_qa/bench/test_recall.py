@@ -22,6 +22,7 @@ def test_every_size_is_timed_in_every_format_beside_the_copy_of_the_same_run():
         assert share == pytest.approx(size / seconds / report.limits.copy_bytes)
         assert values[f"{name}: the 8 strongest"] > 0
     assert values["bfloat16, 90 rows: gradient"] > 0
+    assert min(values["framing 64 segments"], values["remembering 64 segments"]) > 0
     assert not any("float8" in name and "gradient" in name for name in values)
 
 
