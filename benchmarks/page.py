@@ -19,7 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -166,8 +166,8 @@ def browser_seconds() -> float:
     """Of all of this process's Chromium."""
     found = 0.0
     for child in psutil.Process().children(recursive=True):
-        if "chrom" in child.name():
-            found += seconds(child)
+        with suppress(psutil.NoSuchProcess):  # of a page that was closed
+            found += seconds(child) if "chrom" in child.name() else 0.0
     return found
 
 

@@ -17,6 +17,7 @@ from hmt_ui.service import asking, completions, documents, folders, health, jobs
 from hmt_ui.service.desk import Desk
 from hmt_ui.service.gate import Gate
 from hmt_ui.service.guard import Guard
+from hmt_ui.service.kept import Kept
 from hmt_ui.web.mounting import mount
 
 API = "/api/v1"
@@ -42,7 +43,7 @@ def application(desk: Desk, *, hosts: Iterable[str], home: Path) -> FastAPI:
         version=version("hmt-qa"),
         description=_ABOUT,
         lifespan=lifespan,
-        middleware=[Middleware(Guard, hosts=hosts), Middleware(Gate, users=desk.qa.library.users)],
+        middleware=[Middleware(Guard, hosts=hosts), Middleware(Gate, users=desk.qa.library.users), Middleware(Kept)],
         openapi_url=f"{API}/openapi.json",
         docs_url=None,  # its page loads scripts from elsewhere
         redoc_url=None,
