@@ -2,6 +2,8 @@
 # Two images of one service:  docker build --target cpu .   and   docker build --target gpu .
 ARG PYTHON=3.11-slim-bookworm
 ARG TORCH=2.13.0
+# What is optional in the package: `postgres` is a driver, `cluster` adds Ray.
+ARG EXTRAS=postgres
 
 # The wheel is built apart, so that neither sources nor build tools are in the images.
 FROM python:${PYTHON} AS wheel
@@ -44,6 +46,7 @@ CMD ["serve", "--host", "0.0.0.0", "--port", "7860"]
 
 FROM base AS gpu
 ARG TORCH
+ARG EXTRAS
 # Triton compiles a small launcher in C the first time a kernel runs.
 RUN apt-get update \
  && apt-get install --yes --no-install-recommends gcc libc6-dev \
@@ -53,15 +56,16 @@ RUN --mount=type=bind,source=constraints.txt,target=/constraints.txt \
     pip install -c /constraints.txt torch==${TORCH}
 RUN --mount=type=bind,source=constraints.txt,target=/constraints.txt \
     --mount=type=bind,from=wheel,source=/wheels,target=/wheels \
-    pip install -c /constraints.txt /wheels/*.whl
+    pip install -c /constraints.txt "$(echo /wheels/*.whl)[${EXTRAS}]"
 USER 10001:10001
 
 # Last, so that it is what a plain `docker build .` makes.
 FROM base AS cpu
 ARG TORCH
+ARG EXTRAS
 # Without its dependencies: that index serves torch, everything else comes from PyPI below.
 RUN pip install --no-deps --index-url https://download.pytorch.org/whl/cpu torch==${TORCH}
 RUN --mount=type=bind,source=constraints.txt,target=/constraints.txt \
     --mount=type=bind,from=wheel,source=/wheels,target=/wheels \
-    pip install -c /constraints.txt /wheels/*.whl
+    pip install -c /constraints.txt "$(echo /wheels/*.whl)[${EXTRAS}]"
 USER 10001:10001

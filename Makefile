@@ -48,13 +48,14 @@ screenshots: install browser
 demo: install
 	$(BIN)/hmt-qa demo
 
-bench: install
+bench: install browser
 	$(BIN)/python benchmarks/spine.py
 	$(BIN)/python benchmarks/recall.py
 	$(BIN)/python benchmarks/parsing.py
 	$(BIN)/python benchmarks/unchanged.py
 	$(BIN)/python benchmarks/together.py
 	$(BIN)/python benchmarks/memory_use.py
+	$(BIN)/python benchmarks/page.py
 
 docs: install
 	$(BIN)/pdoc --output-directory build/docs hmt_qa hmt_ingest hmt_storage hmt_ui hmt_kernels

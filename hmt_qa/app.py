@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import replace
 from functools import cached_property
 from itertools import groupby
@@ -15,9 +15,9 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self, Unpack
 
 from hmt_qa import awaiting, plugins
-from hmt_qa.conversing import Conversing
+from hmt_qa.conversing import Conversing, Talk, unkept
 from hmt_qa.engine import LocalEngine
-from hmt_qa.errors import JobEnded, NothingIngested, UnknownDocument
+from hmt_qa.errors import JobEnded, NothingIngested, QuestionProblem, UnknownDocument
 from hmt_qa.following import together
 from hmt_qa.options import AskOptions, ChatOptions, SearchOptions
 from hmt_qa.ports import Ingestor, Library, ProgressObserver
@@ -51,12 +51,13 @@ from hmt_qa.types import (
 
 if TYPE_CHECKING:
     from hmt_qa.answering import Answerer
-    from hmt_qa.asking import FollowUp
+    from hmt_qa.asking import Asking, FollowUp
     from hmt_qa.comparing import Content
     from hmt_qa.writers.contract import Writer
 
 EMBEDDED_MODEL = Path(__file__).parent / "assets" / "hmt-small"
 EVIDENCE_PLACES = 4
+REMEMBERED = 4  # exchanges of a conversation kept elsewhere: a turn four back counts a sixteenth
 WHOLE_DOCUMENT = 2**31  # more places than any document has
 UNTRAINED_KEYWORD_TRUST = 5.0  # a memory that was never trained is mostly noise: keywords lead
 TRAINED_KEYWORD_TRUST = 0.5  # measured: docs/decisions/0006
@@ -357,15 +358,48 @@ class DocumentQA:
         The turn is kept before its `Answer` is yielded; one that is closed before leaves nothing behind.
         Raises `UnknownConversation` and `ConversationMoved` beside what `stream` raises.
         """
+        begun = perf_counter()
+        talk = self._conversing.resume(conversation_id)
+        asking = self._in(talk, question, mode=mode, top=top, begun=begun, budget=budget)
+        found = asking.find()
+        for item in asking.stream(found, verify=verify):
+            if isinstance(item, Answer):
+                self._conversing.add(talk, question, asking.about(found), item)
+            yield item
+
+    def stream_after(
+        self,
+        said: Sequence[tuple[str, str]],
+        question: str,
+        *,
+        collection: str | None = None,
+        mode: Mode = Mode.EVIDENCE,
+        top: int = EVIDENCE_PLACES,
+    ) -> Iterator[str | Answer]:
+        """`chat` after questions and answers that are kept elsewhere, the latest last; nothing is stored here.
+
+        Of `said` the last `REMEMBERED` are read, one pass each; what is no question is left out. Raises as `stream`.
+        """
+        begun = perf_counter()
+        talk = unkept(collection=collection)
+        for asked, answered in said[-REMEMBERED:]:
+            with suppress(QuestionProblem):
+                earlier = self._in(talk, asked, mode=mode, top=top, begun=begun)
+                talk = self._conversing.told(talk, asked, earlier.about(earlier.find()), answered, mode=mode)
+        asking = self._in(talk, question, mode=mode, top=top, begun=begun)
+        yield from asking.stream(asking.find())
+
+    def _in(
+        self, talk: Talk, question: str, *, mode: Mode, top: int, begun: float, budget: int | None = None
+    ) -> Asking:
+        """A question asked in a conversation."""
         from hmt_qa.asking import Asking
 
-        begun = perf_counter()
         ids = self._question_ids(question)
-        talk = self._conversing.resume(conversation_id)
         chosen = self._chosen(talk.conversation.collection, talk.conversation.documents)
         by_user = bool(talk.conversation.documents)
         turn = self._conversing.goes_with(talk, ids)
-        asking = Asking(
+        return Asking(
             retriever=self._retriever,
             answerer=self._answerer,
             question=question,
@@ -378,11 +412,6 @@ class DocumentQA:
             budget=budget,
             follows=None if turn is None else self._follow_up(turn, question, chosen, by_user=by_user),
         )
-        found = asking.find()
-        for item in asking.stream(found, verify=verify):
-            if isinstance(item, Answer):
-                self._conversing.add(talk, question, asking.about(found), item)
-            yield item
 
     def achat(
         self, conversation_id: str, question: str, **options: Unpack[ChatOptions]

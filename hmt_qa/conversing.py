@@ -7,12 +7,14 @@ turns as a question does to a document's segments, and older turns count for les
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
 from hmt_qa.engine import LocalEngine
 from hmt_qa.ports import Chats
-from hmt_qa.types import Answer, Conversation, Segment, Turn, TurnSegment
+from hmt_qa.types import Answer, Conversation, Mode, Segment, Timings, Turn, TurnSegment
 
+NO_TIMINGS = Timings(resume=0, recall=0, first_token=0, total=0)
 RECENCY = 0.5  # what a turn's weight is worth, one turn further back: docs/decisions/0015
 
 
@@ -24,6 +26,15 @@ class Talk:
     turns: Sequence[Turn]
     memory: Sequence[TurnSegment]
     kept: int
+
+
+def unkept(*, collection: str | None) -> Talk:
+    """A talk without turns that is in no library."""
+    now = datetime.now(UTC)
+    conversation = Conversation(
+        id="", title="", collection=collection, documents=(), turns=0, created_at=now, updated_at=now
+    )
+    return Talk(conversation, (), (), 0)
 
 
 class Conversing:
@@ -43,6 +54,14 @@ class Conversing:
             *self._read(stored, [_said(turn.question, turn.about, turn.answer.text) for turn in turns[len(stored) :]]),
         ]
         return Talk(conversation, turns, memory, len(stored))
+
+    def told(self, talk: Talk, question: str, about: str, answer: str, *, mode: Mode) -> Talk:
+        """The talk with one more turn, which is kept elsewhere: nothing is stored."""
+        number = len(talk.turns) + 1
+        whole = Answer(text=answer, answerable=True, citations=(), timings_ms=NO_TIMINGS, model="", mode=mode)
+        turn = Turn(number=number, question=question, about=about, answer=whole, asked_at=talk.conversation.created_at)
+        memory = [*talk.memory, *self._read(talk.memory, [_said(question, about, answer)])]
+        return replace(talk, turns=[*talk.turns, turn], memory=memory)
 
     def goes_with(self, talk: Talk, question_ids: Sequence[int]) -> Turn | None:
         """The earlier turn that a question goes with; None in a conversation that only begins."""

@@ -7,6 +7,7 @@ HmtQaError
 │   ├── EncryptedFile           a password is needed, or the one given is wrong
 │   ├── CorruptFile             the reader could not make sense of the bytes
 │   ├── ParsingStopped          parsing crashed, or needed more memory or time than a file may take
+│   ├── TreeRefused             a zipped folder that leads out of itself, is damaged, or unpacks to too much
 │   ├── EmptyFile               zero bytes, or zero pages
 │   └── NoTextFound             pages without a single character (a scan)
 ├── LibraryProblem
@@ -98,6 +99,10 @@ class CorruptFile(FileProblem):
 
 class ParsingStopped(FileProblem):
     """Parsing crashed, or needed more memory or time than a file may take."""
+
+
+class TreeRefused(FileProblem):
+    """A folder sent as a zip or file by file that leads out of itself, is damaged, or has too much in it."""
 
 
 class EmptyFile(FileProblem):

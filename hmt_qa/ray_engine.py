@@ -12,7 +12,7 @@ import socket
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,7 @@ class Opening:
 
     home: Path
     model: Path
-    database: str = ""
+    database: str = field(default="", repr=False)  # its URL may hold a password
     device: str = "auto"
     dtype: str = "auto"
     attention: str = "auto"

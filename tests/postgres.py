@@ -8,7 +8,7 @@ import pwd
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -34,6 +34,11 @@ def missing_programs() -> str:
     return ""
 
 
+def programs() -> Path:
+    """Where PostgreSQL's programs are."""
+    return Path(_program("initdb") or "").parent
+
+
 @contextmanager
 def running_server(*, durable: bool = False) -> Iterator[Path]:
     """A server with an empty cluster; yields the folder of its socket, in which `data` is its data directory.
@@ -47,13 +52,27 @@ def running_server(*, durable: bool = False) -> Iterator[Path]:
     try:
         made = {"auth": "trust", "username": _USER, "encoding": "UTF8", "locale": "C.UTF-8", "pgdata": folder / "data"}
         _run("initdb", "--no-sync", *(f"--{name}={value}" for name, value in made.items()))
-        settings = " ".join(f"-c {name}={value!r}" for name, value in ({} if durable else _SETTINGS).items())
-        control = ("pg_ctl", f"--pgdata={folder / 'data'}", "--wait", "--silent")
-        _run(*control, f"--log={folder / 'log'}", f"--options=-k {folder} {settings}", "start")
-        try:
+        with _started(folder, {} if durable else _SETTINGS):
             yield folder
-        finally:
-            _run(*control, "--mode=immediate", "stop")
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def as_its_image_runs(environment: Mapping[str, str], *, port: int) -> Iterator[None]:
+    """What PostgreSQL's image makes of its environment, on loopback: one user with a password, one database."""
+    folder = Path(tempfile.mkdtemp(prefix="hmt-postgres-", dir="/tmp"))
+    account = _account()
+    try:
+        password = folder / "password"
+        shutil.copy(environment["POSTGRES_PASSWORD_FILE"], password)
+        for path in (folder, password) if account else ():
+            shutil.chown(path, **account)
+        owner = (f"--username={environment['POSTGRES_USER']}", f"--pwfile={password}", f"--pgdata={folder / 'data'}")
+        _run("initdb", "--no-sync", *environment["POSTGRES_INITDB_ARGS"].split(), *owner)
+        with _started(folder, _SETTINGS | {"listen_addresses": "127.0.0.1", "port": str(port)}):
+            _make_database(environment, port)
+            yield
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -66,6 +85,32 @@ def new_schema(socket: Path) -> str:
         connection.exec_driver_sql(f"CREATE SCHEMA {name}")
     engine.dispose()
     return _url_of(socket, name)
+
+
+@contextmanager
+def _started(folder: Path, settings: Mapping[str, str]) -> Iterator[None]:
+    options = " ".join(f"-c {name}={value!r}" for name, value in settings.items())
+    control = ("pg_ctl", f"--pgdata={folder / 'data'}", "--wait", "--silent")
+    _run(*control, f"--log={folder / 'log'}", f"--options=-k {folder} {options}", "start")
+    try:
+        yield
+    finally:
+        _run(*control, "--mode=immediate", "stop")
+
+
+def _make_database(environment: Mapping[str, str], port: int) -> None:
+    url = sqlalchemy.URL.create(
+        "postgresql+psycopg",
+        username=environment["POSTGRES_USER"],
+        password=Path(environment["POSTGRES_PASSWORD_FILE"]).read_text().strip(),
+        host="127.0.0.1",
+        port=port,
+        database="postgres",
+    )
+    engine = sqlalchemy.create_engine(url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.exec_driver_sql(f"CREATE DATABASE {environment['POSTGRES_DB']}")
+    engine.dispose()
 
 
 def _url_of(socket: Path, schema: str) -> str:

@@ -78,6 +78,22 @@ def test_a_chain_of_follow_ups_keeps_to_the_question_it_began_with_and_a_new_top
     assert [request.earlier is None for request in requests] == [True, False, False, True, False]
 
 
+def test_a_conversation_kept_elsewhere_is_understood_as_one_kept_here_and_leaves_nothing(real):
+    conversation = real.new_conversation()
+    said = [("Which ferry carries wool to Lerwick?", "The Tern"), ("And on which day?", "Tuesday"), (" ", "What?")]
+    for question in (said[0][0], said[1][0], "And where was its captain born?"):
+        say(real, conversation.id, question, top=1)
+    kept = real._reader.requests[-1]
+    before = [one.id for one in real.conversations()]
+    *_, answer = real.stream_after(said, "And where was its captain born?", top=1)
+    told = real._reader.requests[-1]
+    assert told.passages == kept.passages
+    assert told.earlier is not None
+    assert (told.earlier.topic, list(told.question_ids)) == (kept.earlier.topic, list(kept.question_ids))
+    assert answer.citations
+    assert [one.id for one in real.conversations()] == before
+
+
 def test_a_question_goes_with_the_turn_its_words_are_about_and_else_with_the_last(real):
     conversation = real.new_conversation()
     questions = [KEEPER, "Which ferry carries wool to Lerwick?", "When did the library on Market Street open?"]

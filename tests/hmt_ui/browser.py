@@ -49,22 +49,28 @@ _WATCH = """([selector, name]) => {
 @contextmanager
 def server(home: Path) -> Iterator[str]:
     """The page's address; the library and the server's log lie in `home`."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     address = f"http://127.0.0.1:{port}/"
     home.mkdir(parents=True, exist_ok=True)
     with (home / "server.log").open("w") as log:
         process = subprocess.Popen([sys.executable, "-c", _SERVER, str(home), str(port)], stdout=log, stderr=log)
         try:
-            _wait_for(address, process, home)
+            wait_for(address, process, home)
             yield address
         finally:
             process.terminate()
             assert process.wait(30) == 0, "the server did not go down in order"
 
 
-def _wait_for(address: str, process: subprocess.Popen[bytes], home: Path) -> None:
+def free_port() -> int:
+    """A port that nobody listens at now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_for(address: str, process: subprocess.Popen[bytes], home: Path) -> None:
+    """Return when the page is there; the server's log says why it never came."""
     until = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < until and process.poll() is None:
         try:

@@ -11,6 +11,7 @@ from hmt_qa.types import Answer, Citation, Mode, Timings
 from hmt_ui import printing
 from hmt_ui.web import answer_views
 from hmt_ui.web.asking import Turn
+from hmt_ui.web.checking import judged
 
 FIRST = Citation(
     document="d", title="Harbour", page=5, page_label="iv", char_start=0, char_end=9, quote="Wren <b>sailed</b>.",
@@ -80,3 +81,32 @@ def test_the_page_shows_marks_and_ranks_and_escapes_what_is_not_ours():
     sources = answer_views.sources(ANSWER)
     assert "memory #1 · keywords #3" in sources
     assert "<b>" not in sources
+
+
+@pytest.mark.parametrize(
+    ("confidence", "answerable", "said"),
+    [
+        (0.812, True, "Confidence 81%: likely right."),
+        (0.5, True, "Confidence 50%: may be right, look at the source."),
+        (0.0, True, "Confidence 0%: uncertain, look at the source."),
+        (0.1, False, "Confidence 10%: too low to say the best answer found."),
+    ],
+)
+def test_the_page_tells_the_confidence_in_words_and_as_a_number(confidence, answerable, said):
+    shown = answer_views.sources(replace(ANSWER, confidence=confidence, answerable=answerable))
+    assert f">{said}</p>" in shown
+    assert "Confidence" not in answer_views.sources(replace(ANSWER, confidence=None))
+
+
+@pytest.mark.parametrize(("verified", "said"), [(True, "the answer changes"), (False, "stays the same"), (None, "")])
+def test_the_verdict_stands_beside_the_citations_that_support_the_answer(verified, said):
+    shown = answer_views.sources(replace(ANSWER, verified=verified))
+    assert shown.count("hmt-checked") == (2 if said else 0)
+    assert said in shown
+
+
+def test_only_the_same_answer_asked_again_is_a_verdict_on_the_one_shown():
+    shown = replace(ANSWER, verified=None)
+    assert judged(shown, replace(ANSWER, verified=False)).verified is False
+    assert judged(shown, replace(ANSWER, text="Another.", verified=True)).verified is None
+    assert judged(shown, replace(ANSWER, answerable=False, verified=None)).verified is None

@@ -16,6 +16,7 @@ import pypdf
 import pytest
 from reportlab.pdfgen import canvas
 
+from hmt_qa.types import ParsingLimits
 from tests.hmt_ingest.hostile import docx_of_empty_paragraphs
 from tests.hmt_ui.calling import Outcome, Run, one_line
 
@@ -194,6 +195,14 @@ def test_settings_say_where_they_come_from(run: Run, tmp_path: Path, monkeypatch
     outcome = run("ls")
     assert outcome.code == 1
     assert "port" in outcome.err
+
+
+def test_serve_takes_the_parsers_limits_from_the_settings(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: dict[str, object] = {}
+    monkeypatch.setattr("hmt_ui.service.server.serve", lambda _qa, **options: given.update(options) or sys.exit(0))
+    monkeypatch.setenv("HMT_QA_PARSER_MEMORY_MB", "77")
+    assert run("serve").code == 0
+    assert given["parsing"] == ParsingLimits(memory_mb=77)
 
 
 def test_an_address_others_can_reach_is_refused_without_a_word_from_the_user(run: Run) -> None:

@@ -60,3 +60,24 @@ def test_a_kind_of_database_that_nobody_keeps_libraries_in_is_named(run, tmp_pat
     code, _, said = run("--database", "mongodb://host/name", "ls", "--home", tmp_path)
     assert code == 1
     assert "'mongodb'" in said
+
+
+def test_a_password_comes_from_a_file_as_containers_have_it(run, monkeypatch, tmp_path):
+    secret = tmp_path / "secret"
+    secret.write_text("p@ss/word\n")
+    monkeypatch.setenv("HMT_QA_DATABASE", "postgresql+psycopg://me@nowhere/name")
+    monkeypatch.setenv("HMT_QA_DATABASE_PASSWORD_FILE", str(secret))
+    loaded = settings.load(home=tmp_path)
+    assert loaded.library_url == "postgresql+psycopg://me:p%40ss%2Fword@nowhere/name"
+    assert "p%40ss" not in repr(loaded) + loaded.place
+
+
+@pytest.mark.parametrize("written", [None, " \n"], ids=["missing", "empty"])
+def test_a_password_file_without_a_password_is_one_line_and_exit_code_one(run, monkeypatch, tmp_path, written):
+    secret = tmp_path / "secret"
+    if written is not None:
+        secret.write_text(written)
+    monkeypatch.setenv("HMT_QA_DATABASE_PASSWORD_FILE", str(secret))
+    code, _, said = run("--database", "postgresql+psycopg://me@127.0.0.1:1/name", "ls", "--home", tmp_path)
+    assert (code, len(said.splitlines())) == (1, 1)
+    assert str(secret) in said

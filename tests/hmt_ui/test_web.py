@@ -6,6 +6,7 @@ import asyncio
 import re
 import threading
 import time
+import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -32,7 +33,7 @@ from hmt_ui.service.problems import INTERNAL_ERROR
 from hmt_ui.service.server import open_desk, serve
 from hmt_ui.service.visitor import Visitor
 from hmt_ui.service.warming import Warming
-from hmt_ui.web import answer_views, views
+from hmt_ui.web import answer_views, job_views, views
 from hmt_ui.web.asking import NOTHING_TO_ASK, Turn, turns
 from hmt_ui.web.mounting import theme
 from hmt_ui.web.page import compose
@@ -43,6 +44,7 @@ from hmt_ui.web.words import duration
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'&"
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 PATIENCE_SECONDS = 60.0
+UPLOADS = Path("/home/uploads")
 OWNER = cast("Any", SimpleNamespace(state=SimpleNamespace(visitor=Visitor())))  # the request of whoever runs it
 
 
@@ -77,6 +79,10 @@ def until(true: Callable[[], object]) -> None:
     while not true():
         assert time.monotonic() < end
         time.sleep(0.02)
+
+
+def listed(rows: list[Job], **others: Any) -> str:
+    return job_views.jobs(rows, uploads=UPLOADS, **others)
 
 
 def a_job(**changes: Any) -> Job:
@@ -193,7 +199,7 @@ def test_an_unreadable_upload_leaves_a_reason_and_no_copy(desk: SimpleNamespace,
     until(lambda: not desk.inbox.waiting)
     job = next(job for job in desk.qa.jobs() if job.path.endswith("broken.pdf"))
     assert job.state is JobState.FAILED
-    shown = views.jobs([job])
+    shown = listed([job])
     assert "failed" in shown
     assert job.path not in shown
     assert list(placed(desk.uploads)) == []
@@ -229,7 +235,7 @@ def test_hostile_words_are_escaped_wherever_they_stand() -> None:
     kept = types.Turn(number=1, question=HOSTILE, answer=answer, asked_at=NOW)
     job = a_job(path=f"/x/{HOSTILE}", state=JobState.FAILED, error=HOSTILE)
     shown = [
-        views.jobs([job, a_job(path=HOSTILE)], waiting=[Path(HOSTILE + "w")], failures={HOSTILE + "f": HOSTILE}),
+        listed([job, a_job(path=HOSTILE)], waiting=[Path(HOSTILE + "w")], failures={HOSTILE + "f": HOSTILE}),
         views.notice(HOSTILE),
         views.deletion([HOSTILE]),
         answer_views.question(Turn(question=HOSTILE, text=HOSTILE, answer=answer)),
@@ -246,18 +252,18 @@ def test_hostile_words_are_escaped_wherever_they_stand() -> None:
 
 
 def test_a_running_job_shows_its_own_counters() -> None:
-    shown = views.jobs([a_job()])
+    shown = listed([a_job()])
     assert 'value="25"' in shown
     assert "10 of 40 pages · 5,000 tokens · 500 tokens/s · about 30 s left" in shown
-    assert "left" not in views.jobs([a_job(pages_done=0)])
-    assert "read in 1 min 15 s" in views.jobs([a_job(state=JobState.DONE)])
-    assert "progress" not in views.jobs([a_job(state=JobState.DONE)])
+    assert "left" not in listed([a_job(pages_done=0)])
+    assert "read in 1 min 15 s" in listed([a_job(state=JobState.DONE)])
+    assert "progress" not in listed([a_job(state=JobState.DONE)])
 
 
 def test_a_file_in_line_hides_what_became_of_it_before() -> None:
     failed = a_job(state=JobState.FAILED, error="no")
-    assert "failed" not in views.jobs([failed], waiting=[Path(failed.path)])
-    assert "waiting" not in views.jobs([a_job()], waiting=[Path(a_job().path)])
+    assert "failed" not in listed([failed], waiting=[Path(failed.path)])
+    assert "waiting" not in listed([a_job()], waiting=[Path(a_job().path)])
 
 
 @pytest.mark.parametrize(
@@ -298,12 +304,21 @@ def test_in_a_very_long_document_neighbours_share_a_cell() -> None:
     ],
 )
 def test_a_job_has_the_button_for_what_can_be_done_with_it(changes: dict[str, Any], button: str) -> None:
-    assert re.findall(r'data-post="([^"]+)"', views.jobs([a_job(**changes)])) == ([button] if button else [])
+    assert re.findall(r'data-post="([^"]+)"', listed([a_job(**changes)])) == ([button] if button else [])
 
 
 def test_a_file_given_up_for_no_fault_of_its_own_can_be_tried_again() -> None:
-    shown = views.jobs([], failures={"/home/uploads/ab/report.pdf": "Internal error"})
+    shown = listed([], failures={"/home/uploads/ab/report.pdf": "Internal error"})
     assert 'data-post="api/v1/jobs/retry" data-file="ab/report.pdf"' in shown
+
+
+def test_a_file_in_line_can_be_cancelled_and_many_are_counted_rather_than_shown() -> None:
+    in_line = [UPLOADS / "+mill" / "src" / f"{number}.py" for number in range(20)]
+    shown = listed([], waiting=in_line)
+    assert 'data-post="api/v1/jobs/withdraw" data-file="mill/src/0.py" aria-label="Cancel mill/src/0.py"' in shown
+    assert shown.count("api/v1/jobs/withdraw") == job_views.WAITING_SHOWN + 1
+    assert "and 12 more files" in shown
+    assert 'data-post="api/v1/jobs/withdraw-all"' in shown
 
 
 def test_timings_and_durations_are_readable() -> None:
@@ -404,6 +419,22 @@ def test_deletion_names_the_titles_first_and_then_takes_the_copy_too(desk: Simpl
     assert "hmt-bad" in desk.shelf.delete([document.id], OWNER)[2]
 
 
+def test_a_zip_is_dropped_as_the_folder_it_holds(desk: SimpleNamespace, tmp_path: Path) -> None:
+    archive = arriving(tmp_path, "mill.zip", "")
+    with zipfile.ZipFile(archive, "w") as packed:
+        for name in ("mill-main/README.md", "mill-main/src/gate.txt", "mill-main/.env"):
+            packed.writestr(name, f"The gate of {name} is red.\n")
+    _, notice = desk.shelf.upload([str(archive)], "", OWNER)
+    assert "mill-main: 2 files" in notice
+    assert ".env (may hold secrets, by its name)" in notice
+    until(lambda: len(desk.qa.documents()) == 2)
+    titles = {views.choice(one, desk.inbox.uploads).splitlines()[1].split(" · ")[0] for one in desk.qa.documents()}
+    assert titles == {"mill-main/README.md", "mill-main/src/gate.txt"}
+    assert not archive.exists()
+    (tmp_path / "cache/bad.zip").write_text("no zip")
+    assert "bad.zip is damaged" in desk.shelf.upload([str(tmp_path / "cache/bad.zip")], "", OWNER)[1]
+
+
 def test_a_title_is_given_to_one_document_and_is_never_empty(desk: SimpleNamespace, tmp_path: Path) -> None:
     files = [str(arriving(tmp_path, name, f"The {name} is red.\n")) for name in ("gate.txt", "door.txt")]
     desk.shelf.upload(files, "doors", OWNER)
@@ -431,18 +462,19 @@ def test_a_conversation_goes_on_until_something_else_is_asked(desk: SimpleNamesp
         return [one async for one in asking]
 
     with asyncio.Runner() as runner:
-        first = runner.run(asked("Who keeps the lamp?", [], ""))[-1][5]
-        assert runner.run(asked("And who lights it?", [], first))[-1][5] == first
-        other = runner.run(asked("Who?", [document.id], first))[-1][5]
+        first = runner.run(asked("Who keeps the lamp?", [], ""))[-1][6]
+        assert runner.run(asked("And who lights it?", [], first))[-1][6] == first
+        other = runner.run(asked("Who?", [document.id], first))[-1][6]
         assert other != first
         assert [turn.number for turn in desk.qa.turns(first)] == [1, 2]
         runner.run(asked(" ", [], ""))
         assert {one.id for one in desk.qa.conversations()} == {first, other} | before, "an empty question left one"
-        answer, sources, earlier, kept = runner.run(desk.talk.take_up(first, OWNER))
+        answer, sources, earlier, check, kept = runner.run(desk.talk.take_up(first, OWNER))
     assert "And who lights it?" in answer
     assert "hmt-strip" in sources
     assert "Who keeps the lamp?" in earlier
     assert kept == first
+    assert check.visible == ("hmt-none" not in answer)
     desk.talk.forget(first, OWNER)
     assert {one.id for one in desk.qa.conversations()} == {other} | before
 

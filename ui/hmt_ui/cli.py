@@ -320,6 +320,7 @@ def serve(
             allow_unauthenticated=settings.allow_unauthenticated,
             names=settings.allowed_hosts,
             limits=settings.quotas,
+            parsing=settings.limits,
         )
 
 

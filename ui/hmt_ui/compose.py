@@ -25,7 +25,7 @@ def open_qa(settings: Settings, *, cluster: ClusterOptions | None = None) -> Doc
 
     return DocumentQA.open(
         settings.home,
-        database=settings.database,
+        database=settings.library_url,
         model=settings.model,
         device=settings.device,
         dtype=settings.dtype,

@@ -65,7 +65,7 @@ def _library(settings: Settings, look: Callable[[Settings, Library], tuple[bool,
 
     if not settings.database and not (settings.home / "library.db").exists():
         return True, f"none yet at {settings.home}; the first ingest makes it"
-    library = plugins.open_library(settings.home, settings.database)
+    library = plugins.open_library(settings.home, settings.library_url)
     try:
         return look(settings, library)
     finally:

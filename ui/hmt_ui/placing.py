@@ -1,7 +1,8 @@
-"""Where uploaded files are kept: one folder per content, the name still readable; knows no library.
+"""Where uploaded files are kept, the name still readable; knows no library.
 
-uploads/DIGEST/NAME                  of the collection `default`
-uploads/@COLLECTION/DIGEST/NAME      of another, so that what waits to be read still knows where it belongs
+uploads/DIGEST/NAME                  a file by its content, of the collection `default`
+uploads/+TREE/FOLDER/NAME            a file of an uploaded folder by its place: sent again, it is replaced
+uploads/@COLLECTION/…                both of another collection: what waits to be read still knows where it belongs
 """
 
 from __future__ import annotations
@@ -19,33 +20,42 @@ NAME_BYTES = 120
 """Most bytes of a stored file name; file systems take 255, and temporary names are longer."""
 
 _FOLDER_CHARACTERS = 16
+_PARTS = 2  # of a file kept by its content: digest and name
 _UNSAFE = frozenset('/\\:*?"<>|')
 _PARTIAL = ".part-"
 _COLLECTION = "@"
+_TREE = "+"
 
 
 def place(upload: Path, uploads: Path, *, collection: str = DEFAULT_COLLECTION) -> Path:
     """Move `upload` to its place under `uploads`; the same bytes under the same name always have the same place."""
-    with upload.open("rb") as file:
-        digest = file_digest(file, "sha256").hexdigest()
-    kept = _folder(uploads, collection) / digest[:_FOLDER_CHARACTERS] / safe_name(upload.name)
+    kept = _folder(uploads, collection) / _digest(upload)[:_FOLDER_CHARACTERS] / safe_name(upload.name)
     if kept.exists():
         upload.unlink()
-        return kept
-    kept.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    partial = kept.with_name(_PARTIAL + kept.name)
-    shutil.move(upload, partial)
-    partial.chmod(0o600)
-    partial.replace(kept)
+    else:
+        _move(upload, kept)
     return kept
+
+
+def place_in_tree(upload: Path, uploads: Path, *, tree: str, relative: str, collection: str) -> tuple[Path, bool]:
+    """Move a file of an uploaded folder to its place, over what was there; the place, and whether that is another now.
+
+    `relative` is a path inside the folder, from `hmt_ingest.trees`.
+    """
+    kept = _folder(uploads, collection) / (_TREE + safe_name(tree)) / relative
+    if kept.is_file() and _digest(kept) == _digest(upload):
+        upload.unlink()
+        return kept, False
+    _move(upload, kept)
+    return kept, True
 
 
 def placed(uploads: Path) -> Iterator[tuple[Path, str]]:
     """Every kept file and its collection, oldest first."""
     whole = uploads.resolve()
-    found = (file for pattern in ("*/*", f"{_COLLECTION}*/*/*") for file in whole.glob(pattern))
-    files = (file for file in found if file.is_file() and not file.name.startswith(_PARTIAL))
-    for file in sorted(files, key=lambda file: (file.stat().st_mtime_ns, file.name)):
+    files = (file for file in whole.rglob("*") if file.is_file() and not file.name.startswith(_PARTIAL))
+    kept = (file for file in files if is_kept(file, whole))
+    for file in sorted(kept, key=lambda file: (file.stat().st_mtime_ns, file.name)):
         yield file, _collection(file, whole)
 
 
@@ -64,14 +74,41 @@ def discard(path: str, uploads: Path) -> bool:
 
 def is_kept(path: Path, uploads: Path) -> bool:
     """Whether an absolute path is where a copy of ours would be."""
-    owner = path.parent.parent
-    return owner == uploads or (owner.parent == uploads and owner.name.startswith(_COLLECTION))
+    within = _within(path, uploads)
+    return len(within) == _PARTS or (len(within) > 1 and within[0].startswith(_TREE))
 
 
 def shown_name(path: str, uploads: Path) -> str:
-    """What a visitor may see of a document's path: of an upload `DIGEST/NAME`, of any other file its name."""
+    """What a visitor may see of a document's path: of an upload `DIGEST/NAME` or `TREE/FOLDER/NAME`, else the name."""
     file = Path(path)
-    return f"{file.parent.name}/{file.name}" if is_kept(file, uploads) else file.name
+    return "/".join(_within(file, uploads)).removeprefix(_TREE) if is_kept(file, uploads) else file.name
+
+
+def place_in_words(path: str, uploads: Path) -> str:
+    """What a document's file is called for people: where it is in an uploaded folder, else its name."""
+    within = _within(Path(path), uploads)
+    return "/".join(within).removeprefix(_TREE) if within and within[0].startswith(_TREE) else Path(path).name
+
+
+def _within(path: Path, uploads: Path) -> tuple[str, ...]:
+    """The parts of a path below the uploads of its collection; none for another."""
+    if not path.is_relative_to(uploads):
+        return ()
+    parts = path.relative_to(uploads).parts
+    return parts[1:] if parts[:1] and parts[0].startswith(_COLLECTION) else parts
+
+
+def _move(upload: Path, kept: Path) -> None:
+    kept.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    partial = kept.with_name(_PARTIAL + kept.name)
+    shutil.move(upload, partial)
+    partial.chmod(0o600)
+    partial.replace(kept)
+
+
+def _digest(file: Path) -> str:
+    with file.open("rb") as content:
+        return file_digest(content, "sha256").hexdigest()
 
 
 def _folder(uploads: Path, collection: str) -> Path:
@@ -80,8 +117,8 @@ def _folder(uploads: Path, collection: str) -> Path:
 
 
 def _collection(file: Path, uploads: Path) -> str:
-    owner = file.parent.parent
-    return DEFAULT_COLLECTION if owner == uploads else unquote(owner.name.removeprefix(_COLLECTION))
+    owner = file.relative_to(uploads).parts[0]
+    return unquote(owner.removeprefix(_COLLECTION)) if owner.startswith(_COLLECTION) else DEFAULT_COLLECTION
 
 
 def safe_name(name: str) -> str:

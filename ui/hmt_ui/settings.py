@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from hmt_qa.errors import HmtQaError
 from hmt_qa.types import OPENAI_URL, ParsingLimits
+from hmt_ui.keys import with_password
 from hmt_ui.service.limits import Limits
 
 CONFIG_FILE = "config.toml"
@@ -29,6 +30,9 @@ class Settings(BaseSettings):
         default="",
         repr=False,
         description="URL of the library where it is not in the home: postgresql+psycopg://user@host/name",
+    )
+    database_password_file: Path | None = Field(
+        default=None, description="file that holds the password of `database` and nothing else: a container's secret"
     )
     model: Path | None = Field(default=None, description="folder of a checkpoint; the embedded hmt-small by default")
     device: str = Field(default="auto", description="auto, cpu, cuda or cuda:N")
@@ -66,6 +70,13 @@ class Settings(BaseSettings):
     def place(self) -> str:
         """Where the library is, for people: a password in its URL is left out."""
         return _PASSWORD.sub(r"\1***@", self.database) or str(self.home)
+
+    @property
+    def library_url(self) -> str:
+        """`database` with the password of its file in it; raises `LibraryUnusable` where there is none to read."""
+        if not self.database or self.database_password_file is None:
+            return self.database
+        return with_password(self.database, self.database_password_file)
 
     @property
     def limits(self) -> ParsingLimits:

@@ -12,15 +12,15 @@ from hmt_qa.types import ParsingLimits
 _OPEN_FILES = 64
 
 
-def impose(limits: ParsingLimits) -> None:
-    """Limit this process and what it starts, for good: also no core dump, no written file, few open ones.
+def impose(limits: ParsingLimits, *, written_bytes: int = 0) -> None:
+    """Limit this process and what it starts, for good: also no core dump, no written file above that, few open ones.
 
     Memory is counted from what the process has now. Limits that are lower already stay.
     """
     if used := _address_space():
         _lower(resource.RLIMIT_AS, used + (limits.memory_mb << 20))
     _lower(resource.RLIMIT_CORE, 0)
-    _lower(resource.RLIMIT_FSIZE, 0)
+    _lower(resource.RLIMIT_FSIZE, written_bytes)
     _lower(resource.RLIMIT_NOFILE, _OPEN_FILES)
     _lower(resource.RLIMIT_CPU, limits.total_seconds)
     grant_page(limits)

@@ -15,7 +15,7 @@ import pytest
 from hmt_ingest.pipeline import FileIngestor
 from hmt_qa import DocumentQA
 from hmt_qa.engine import LocalEngine
-from hmt_qa.types import KeyKind
+from hmt_qa.types import KeyKind, ParsingLimits
 from hmt_qa.writers.contract import Request
 from hmt_storage.library import SqlLibrary
 from hmt_ui.passwords import hashed
@@ -78,13 +78,19 @@ class Service:
 
 @contextmanager
 def service(
-    engine: LocalEngine, home: Path, *users: str, limits: Limits = USUAL, says: Iterable[str] = SAYS
+    engine: LocalEngine,
+    home: Path,
+    *users: str,
+    limits: Limits = USUAL,
+    says: Iterable[str] = SAYS,
+    parsing: ParsingLimits = ParsingLimits(),  # noqa: B008 (frozen)
 ) -> Iterator[Service]:
     library = SqlLibrary.open(home)
     qa = DocumentQA(library=library, engine=engine, ingestor=FileIngestor(), reader=Parrot(says))
     for user in users:
         qa.library.users.add(user, password_hash=hashed(PASSWORD))
-    with qa, running(qa, host="127.0.0.1", port=0, uploads=home / "uploads", limits=limits) as address:
+    where = {"host": "127.0.0.1", "port": 0, "uploads": home / "uploads"}
+    with qa, running(qa, **where, limits=limits, parsing=parsing) as address:  # type: ignore[arg-type]
         yield Service(address=address, home=home, qa=qa)
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import openai
 import pytest
 
-from tests.hmt_ui.service.conftest import SAYS, Service
+from hmt_qa.writers.contract import Request
+from tests.hmt_ui.service.conftest import SAYS, Parrot, Service, upload
 
 ASKED = [
     {"role": "system", "content": "Answer briefly."},
@@ -35,6 +36,37 @@ def test_a_chats_last_question_is_answered_with_citations(openai_client: openai.
     assert (choice.message.content, choice.finish_reason) == ("".join(SAYS), "stop")
     assert done.usage.completion_tokens > 0
     assert "Odile" in done.citations[0]["quote"]  # type: ignore[attr-defined]
+
+
+def test_earlier_messages_are_the_conversation_that_a_question_is_understood_in(
+    openai_client: openai.OpenAI, live: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Request] = []
+    write = Parrot.write
+
+    def heard(parrot: Parrot, request: Request) -> Generator[str]:
+        asked.append(request)
+        return write(parrot, request)
+
+    monkeypatch.setattr(Parrot, "write", heard)
+    with live.client() as client:
+        upload(client, "ferry.txt", "The ferry leaves at noon.\n", collection="ferries")
+    kept = len(live.qa.conversations())
+    before = [
+        {"role": "user", "content": "When does the ferry leave?"},
+        {"role": "assistant", "content": "At noon."},
+        {"role": "tool", "content": "nothing"},
+        {"role": "user", "content": "And from where?"},
+    ]
+    openai_client.chat.completions.create(model="hmt-qa/ferries", messages=before)  # type: ignore[arg-type]
+    openai_client.chat.completions.create(model="hmt-qa/ferries", messages=before[-1:])  # type: ignore[arg-type, list-item]
+    followed, alone = asked
+    assert followed.earlier is not None
+    assert (followed.earlier.question, followed.earlier.answer.text) == ("When does the ferry leave?", "At noon.")
+    assert alone.earlier is None
+    assert len(live.qa.conversations()) == kept
+    for document in live.qa.documents(collection="ferries"):
+        live.qa.remove(document.id)
 
 
 def test_an_answer_streams_in_chunks(openai_client: openai.OpenAI) -> None:

@@ -128,6 +128,19 @@ def test_conversations_are_taken_up_again_by_a_new_visitor(visit: web.Visit, hos
     assert len(hostile.qa.conversations()) == kept - 1
 
 
+def test_an_answer_is_checked_and_the_outcome_stands_beside_its_sources(chromium: web.Browser, live: Service) -> None:
+    with web.visit(chromium, live.address) as seen:
+        choose(seen, "mill.txt")
+        answered(seen, "Who keeps the mill?")
+        seen.page.click("#check")
+        seen.page.locator("#sources .hmt-checked, #verdict .hmt-notice").first.wait_for()
+        assert "Checked: without it the answer stays the same" in seen.page.inner_text(
+            "#sources"
+        )  # it says one thing only
+        seen.page.locator("#check").wait_for(state="hidden")
+        assert barred(seen.page) == []
+
+
 def test_a_document_is_renamed_and_a_collection_chosen(visit: web.Visit, hostile: Service) -> None:
     with hostile.client() as client:
         made = upload(client, "lamp.txt", "The lamp is green.\n", collection="lamps")
@@ -142,6 +155,30 @@ def test_a_document_is_renamed_and_a_collection_chosen(visit: web.Visit, hostile
     assert visit.page.locator("#documents label").count() == 1
     with hostile.client() as client:
         assert client.delete(f"/api/v1/documents/{made['id']}").status_code == 204
+
+
+def test_a_folder_is_chosen_read_as_a_tree_and_what_waits_is_cancelled(
+    visit: web.Visit, hostile: Service, tmp_path: Path
+) -> None:
+    folder = tmp_path / "mill"
+    files = {"src/gate.py": CODE + "gate = 1\n", "README.md": "# Gates", ".env": "A=1", ".git/config": "x"}
+    for name, content in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(content)
+    with visit.page.expect_file_chooser() as choosing:
+        visit.page.click("#folder")
+    choosing.value.set_files(folder)
+    visit.page.locator("#library [role=status]", has_text="mill: 2 files are read").wait_for()
+    assert ".env (may hold secrets, by its name)" in visit.page.inner_text("#library")
+    visit.wait_for_job("mill/src/gate.py", "done")
+    visit.upload({"first.pdf": pdf(250, "The first"), "second.txt": b"The second lamp is green.\n" * 9})
+    visit.page.locator("#jobs li.hmt-waiting", has_text="second.txt").locator("button").click()
+    visit.page.locator("#jobs li", has_text="second.txt").wait_for(state="detached")
+    visit.page.locator("#jobs li", has_text="first.pdf").locator("button", has_text="Cancel").click()
+    visit.wait_for_job("first.pdf", "cancelled")
+    (job,) = (job for job in hostile.qa.jobs() if job.path.endswith("first.pdf"))
+    hostile.qa.discard(job.id)
+    assert not list((hostile.home / "uploads").rglob("second.txt"))
 
 
 def test_a_long_document_is_cancelled_survives_a_reload_goes_on_and_is_asked(visit: web.Visit) -> None:

@@ -78,6 +78,12 @@ def test_an_answer_comes_whole_or_piece_by_piece(client: httpx.Client) -> None:
     assert whole.json()["answer"]
 
 
+def test_an_answer_is_verified_where_that_is_asked_for(client: httpx.Client) -> None:
+    asked = {"question": "Who keeps the mill?", "documents": [the(client, "mill.txt")["id"]]}
+    assert client.post("/api/v1/ask", json=asked).json()["verified"] is None
+    assert client.post("/api/v1/ask", json=asked | {"verify": True}).json()["verified"] is not None
+
+
 def test_a_citation_is_the_text_of_its_page(client: httpx.Client) -> None:
     asked = {"question": "Who keeps the mill?", "documents": [the(client, "mill.txt")["id"]]}
     answer = client.post("/api/v1/ask", json=asked).json()

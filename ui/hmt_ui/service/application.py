@@ -13,10 +13,11 @@ from starlette.middleware import Middleware
 from starlette.routing import Match, Mount
 from starlette.types import Receive, Scope, Send
 
-from hmt_ui.service import asking, completions, documents, health, jobs, login, problems, tools
+from hmt_ui.service import asking, completions, documents, folders, health, jobs, login, problems, tools
 from hmt_ui.service.desk import Desk
 from hmt_ui.service.gate import Gate
 from hmt_ui.service.guard import Guard
+from hmt_ui.service.kept import Kept
 from hmt_ui.web.mounting import mount
 
 API = "/api/v1"
@@ -42,7 +43,7 @@ def application(desk: Desk, *, hosts: Iterable[str], home: Path) -> FastAPI:
         version=version("hmt-qa"),
         description=_ABOUT,
         lifespan=lifespan,
-        middleware=[Middleware(Guard, hosts=hosts), Middleware(Gate, users=desk.qa.library.users)],
+        middleware=[Middleware(Guard, hosts=hosts), Middleware(Gate, users=desk.qa.library.users), Middleware(Kept)],
         openapi_url=f"{API}/openapi.json",
         docs_url=None,  # its page loads scripts from elsewhere
         redoc_url=None,
@@ -51,7 +52,8 @@ def application(desk: Desk, *, hosts: Iterable[str], home: Path) -> FastAPI:
     )
     app.state.desk = desk
     problems.install(app)
-    app.include_router(documents.router, prefix=API, max_body_size=_BODY_BYTES + desk.limits.upload_bytes)
+    for takes_files in (documents.router, folders.router):
+        app.include_router(takes_files, prefix=API, max_body_size=_BODY_BYTES + desk.limits.upload_bytes)
     for router in (health.public, jobs.router, asking.router, health.router):
         app.include_router(router, prefix=API)
     app.include_router(completions.router)

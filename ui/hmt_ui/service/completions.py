@@ -1,7 +1,8 @@
 """OpenAI's form: `/v1/models` and `/v1/chat/completions`, for programs that speak nothing else.
 
 A model is the library, `hmt-qa`, or one of its collections, `hmt-qa/NAME`. The last message of the user is the
-question; each answer has a list of `citations` beside OpenAI's own fields.
+question, and those before it are the conversation that it is understood in; each answer has a list of `citations`
+beside OpenAI's own fields.
 """
 
 from __future__ import annotations
@@ -64,10 +65,27 @@ class Completion(BaseModel):
     @property
     def question(self) -> str:
         """The user's last message; raises `EmptyQuestion`."""
-        said = [message.words for message in self.messages if message.role == "user"]
-        if not said or not said[-1].strip():
+        said = self._asked[-1].words if self._asked else ""
+        if not said.strip():
             raise EmptyQuestion("No message of the user asks anything.", remedy="Send one with a question.")
-        return said[-1]
+        return said
+
+    @property
+    def before(self) -> list[tuple[str, str]]:
+        """Earlier questions, each with what the assistant said next."""
+        pairs: list[tuple[str, str]] = []
+        for message in self.messages:
+            if message is self._asked[-1]:
+                break
+            if message.role == "user":
+                pairs.append((message.words, ""))
+            elif message.role == "assistant" and pairs and not pairs[-1][1]:
+                pairs[-1] = (pairs[-1][0], message.words)
+        return pairs
+
+    @property
+    def _asked(self) -> list[Message]:
+        return [message for message in self.messages if message.role == "user"]
 
 
 @router.get("/models", summary="List models")
@@ -114,7 +132,11 @@ def _collection(mine: DocumentQA, model: str) -> str | None:
 
 def _stream(mine: DocumentQA, desk: Desk, body: Completion) -> Iterator[str | Answer]:
     question = desk.limits.check_question(body.question)
-    return mine.stream(question, collection=_collection(mine, body.model))
+    collection, most = _collection(mine, body.model), desk.limits.question_characters
+    said = [(asked, answered[:most]) for asked, answered in body.before if len(asked) <= most]
+    if not said:
+        return mine.stream(question, collection=collection)
+    return mine.stream_after(said, question, collection=collection)
 
 
 def _whole(answer: Answer, desk: Desk, question: str) -> dict[str, Any]:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from hmt_ingest.trees import Tree
 from hmt_qa import DocumentQA
 from hmt_qa.errors import HmtQaError, TooManyWaiting
-from hmt_qa.types import IngestOptions, IngestStatus, Job, JobState
-from hmt_ui.placing import DEFAULT_COLLECTION, discard, place, placed
+from hmt_qa.types import IngestOptions, IngestStatus, Job, JobState, ParsingLimits
+from hmt_ui.placing import DEFAULT_COLLECTION, discard, place, place_in_tree, placed
 from hmt_ui.service.problems import INTERNAL_ERROR
 from hmt_ui.service.warming import Warming
 
@@ -41,8 +43,17 @@ class Inbox:
     failures that were no fault of the file and so have none (`failures`, by file). At most `longest` wait.
     """
 
-    def __init__(self, qa: DocumentQA, uploads: Path, warming: Warming, *, longest: int = 256) -> None:
+    def __init__(
+        self,
+        qa: DocumentQA,
+        uploads: Path,
+        warming: Warming,
+        *,
+        longest: int = 256,
+        parsing: ParsingLimits = ParsingLimits(),  # noqa: B008 (frozen)
+    ) -> None:
         self._qa = qa
+        self._parsing = parsing
         self._warming = warming
         self._uploads = uploads
         self._longest = longest
@@ -52,6 +63,7 @@ class Inbox:
         self._stopping = False
         self._worker: threading.Thread | None = None
         self._failures: dict[Waiting, str] = {}
+        self._unwanted: Waiting | None = None  # withdrawn while it was opened, before it had a job
 
     @property
     def uploads(self) -> Path:
@@ -65,6 +77,12 @@ class Inbox:
             return (*((self._current,) if self._current else ()), *self._queue)
 
     @property
+    def in_line(self) -> tuple[Waiting, ...]:
+        """Files in line without the one in work."""
+        with self._changed:
+            return tuple(self._queue)
+
+    @property
     def failures(self) -> dict[Waiting, str]:
         """Why files were given up that the library holds no failed job for."""
         with self._changed:
@@ -74,17 +92,44 @@ class Inbox:
         """Keep an uploaded file, which is moved away, and put it in line; raises `TooManyWaiting`."""
         self._refuse_if_full()
         kept = place(upload, self._uploads, collection=collection)
-        known = any(
-            document.path == str(kept) and document.model_id == self._qa.engine.model_id
-            for document in self._qa.documents(collection=collection)
-        )
-        if not known:
-            self._put(Waiting(kept, collection))
-        return Accepted(path=kept, known=known)
+        return self._line_up(kept, collection, known=self._known(collection))
+
+    def accept_tree(self, tree: Tree, *, name: str, collection: str = DEFAULT_COLLECTION) -> Sequence[Accepted]:
+        """Keep the files of an uploaded folder, which are moved away, over those of the last by that name.
+
+        However many there are, they are put in line together; raises `TooManyWaiting`.
+        """
+        self._refuse_if_full()
+        known = self._known(collection)
+        accepted = []
+        for relative in tree.files:
+            file, where = Path(tree.root, relative), {"relative": relative, "collection": collection}
+            kept, changed = place_in_tree(file, self._uploads, tree=name, **where)
+            accepted.append(self._line_up(kept, collection, known=() if changed else known, changed=changed))
+        return accepted
+
+    def withdraw(self, file: Waiting) -> bool:
+        """Take a file out of the line for good; False where it is not in it any more.
+
+        Its copy is deleted. Where something was read of it before, that and the copy stay, as a cancelled job.
+        """
+        with self._changed:
+            if file == self._current:
+                self._unwanted = file
+                return True
+            if file not in self._queue:
+                return False
+            self._queue.remove(file)
+        begun = [job for job in self._qa.jobs(limit=None) if _of(job) == file and job.is_resumable]
+        for job in begun:
+            self._qa.cancel(job.id)
+        if not begun:
+            self.discard(str(file.path))
+        return True
 
     def go_on(self, job: Job) -> None:
         """Put the file of an interrupted, cancelled or failed job in line again; raises `TooManyWaiting`."""
-        self.again(Waiting(Path(job.path), job.collection))
+        self.again(_of(job))
 
     def again(self, file: Waiting) -> None:
         """Put a kept file in line once more; raises `TooManyWaiting`."""
@@ -93,10 +138,9 @@ class Inbox:
 
     def take_up(self) -> int:
         """Put in line what an earlier server was stopped before or amid; returns how many."""
-        settled = {(document.path, document.collection) for document in self._qa.documents()}
-        settled |= {(job.path, job.collection) for job in self._qa.jobs(limit=None) if job.state is JobState.CANCELLED}
-        left = [Waiting(file, collection) for file, collection in placed(self._uploads)]
-        left = [file for file in left if (str(file.path), file.collection) not in settled]
+        settled = {Waiting(Path(document.path), document.collection) for document in self._qa.documents()}
+        settled |= {_of(job) for job in self._qa.jobs(limit=None) if job.state is JobState.CANCELLED}
+        left = [file for kept in placed(self._uploads) if (file := Waiting(*kept)) not in settled]
         for file in left:
             self._put(file)
         return len(left)
@@ -123,10 +167,22 @@ class Inbox:
                 remedy="Add more when they have been read.",
             )
 
-    def _put(self, file: Waiting) -> None:
+    def _known(self, collection: str) -> Collection[str]:
+        """Paths of what the model in use has read of a collection."""
+        model = self._qa.engine.model_id
+        return {one.path for one in self._qa.documents(collection=collection) if one.model_id == model}
+
+    def _line_up(self, kept: Path, collection: str, *, known: Collection[str], changed: bool = False) -> Accepted:
+        if str(kept) in known:
+            return Accepted(path=kept, known=True)
+        self._put(Waiting(kept, collection), changed=changed)
+        return Accepted(path=kept, known=False)
+
+    def _put(self, file: Waiting, *, changed: bool = False) -> None:
+        """Put it in line unless it is there; one that `changed` while it is read comes once more."""
         with self._changed:
             self._failures.pop(file, None)
-            if file not in self._queue and file != self._current:
+            if file not in self._queue and (changed or file != self._current):
                 self._queue.append(file)
             if self._worker is None:
                 self._worker = threading.Thread(target=self._work, name="hmt-qa inbox", daemon=True)
@@ -148,24 +204,28 @@ class Inbox:
 
     def _next(self) -> Waiting | None:
         with self._changed:
-            self._current = None
+            self._current = self._unwanted = None
             self._changed.wait_for(lambda: self._stopping or self._queue)
             if not self._stopping:
                 self._current = self._queue.popleft()
             return self._current
 
     def _ingest(self, file: Waiting) -> None:
-        options = IngestOptions(collection=file.collection)
+        options = IngestOptions(collection=file.collection, limits=self._parsing)
         for result in self._qa.ingest([file.path], options=options, on_progress=self._observe):
             _log.info("upload_read path=%s status=%s", file.path, result.status)
             if result.status is IngestStatus.FAILED:
                 self._failed(file, result.error)
 
-    def _observe(self, _job: Job) -> None:
+    def _observe(self, job: Job) -> None:
         if self._stopping:
             raise _Stopped
+        if self._unwanted is not None and not job.cancel_requested:
+            self._qa.cancel(job.id)
 
     def _failed(self, file: Waiting, error: str) -> None:
+        if file in self.in_line:
+            return  # replaced while it was read: the new one comes
         if any(job.path == str(file.path) and job.state is JobState.FAILED for job in self._qa.jobs()):
             self.discard(str(file.path))  # the file's own fault: to read it again it has to be another one
         else:
@@ -174,6 +234,10 @@ class Inbox:
     def _give_up(self, file: Waiting, reason: str) -> None:
         with self._changed:
             self._failures[file] = reason
+
+
+def _of(job: Job) -> Waiting:
+    return Waiting(Path(job.path), job.collection)
 
 
 class _Stopped(Exception):

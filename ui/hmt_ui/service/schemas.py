@@ -61,7 +61,7 @@ class Title(BaseModel):
 class File(BaseModel):
     """A file as lists name it."""
 
-    file: str = Field(min_length=1, max_length=300, examples=["5be1f0c2a7d49e83/report.pdf"])
+    file: str = Field(min_length=1, max_length=4_000, examples=["5be1f0c2a7d49e83/report.pdf"])
 
 
 class Uploaded(BaseModel):
@@ -70,6 +70,21 @@ class Uploaded(BaseModel):
     file: str = Field(examples=["5be1f0c2a7d49e83/report.pdf"], description="its name in lists of jobs and documents")
     collection: str = Field(examples=["default"])
     known: bool = Field(description="the library has it already, unchanged; nothing is read")
+
+
+class UploadedFolder(BaseModel):
+    """A folder was taken; each of its files is a document of its own."""
+
+    name: str = Field(examples=["mill-main"], description="sent again under this name, it is brought up to date")
+    collection: str = Field(examples=["default"])
+    files: Sequence[Uploaded]
+    left_out: dict[str, str] = Field(examples=[{".env": "may hold secrets, by its name"}], description="path to reason")
+
+
+class Withdrawn(BaseModel):
+    """Files that were taken out of the line."""
+
+    files: Sequence[str] = Field(examples=[["5be1f0c2a7d49e83/report.pdf"]])
 
 
 class PageText(BaseModel):
@@ -134,6 +149,7 @@ class Question(BaseModel):
     mode: Mode = Field(default=Mode.EVIDENCE, description="evidence re-reads the places; memory uses the memory alone")
     top: int = Field(default=4, ge=1, le=MOST_PLACES, description="how many places to recall")
     as_of_page: int | None = Field(default=None, ge=1, le=2**31, description="as if each document ended with this page")
+    verify: bool = Field(default=False, description="ask again without the places cited: does the answer change?")
 
     def options(self) -> dict[str, Any]:
         """As `DocumentQA.stream` takes them."""

@@ -17,6 +17,7 @@ import uvicorn
 
 from hmt_qa import DocumentQA
 from hmt_qa.errors import HmtQaError
+from hmt_qa.types import ParsingLimits
 from hmt_ui.binding import LOOPBACK_NAMES, require_safe
 from hmt_ui.service.application import application
 from hmt_ui.service.desk import Desk
@@ -44,16 +45,18 @@ def serve(
     allow_unauthenticated: bool = False,
     names: Iterable[str] = (),
     limits: Limits = Limits(),  # noqa: B008 (frozen)
+    parsing: ParsingLimits = ParsingLimits(),  # noqa: B008 (frozen)
 ) -> None:
     """Serve until Ctrl+C or SIGTERM; uploaded files are kept under `uploads`, a folder in the library's home.
 
-    `names` are hosts that browsers may call this server by, beside loopback's own. Raises `HmtQaError` where `host`
+    `names` are hosts that browsers may call this server by, beside loopback's own; `parsing` is what one uploaded file
+    may take. Raises `HmtQaError` where `host`
     can be reached by others, there are no users and `allow_unauthenticated` is not set, or where `port` is taken.
     """
     require_safe(host, login=qa.library.users.exist(), allow_unauthenticated=allow_unauthenticated)
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # a service manager's stop is an orderly one too
-    with running(qa, host=host, port=port, uploads=uploads, names=names, limits=limits) as address:
+    with running(qa, host=host, port=port, uploads=uploads, names=names, limits=limits, parsing=parsing) as address:
         print(f"hmt-qa is at {address} (Ctrl+C ends it)", file=sys.stderr)
         try:
             threading.Event().wait()
@@ -72,13 +75,14 @@ def running(
     uploads: Path,
     names: Iterable[str] = (),
     limits: Limits = Limits(),  # noqa: B008 (frozen)
+    parsing: ParsingLimits = ParsingLimits(),  # noqa: B008 (frozen)
 ) -> Iterator[str]:
     """The page's address while the server is up; what is being read is kept when it goes down."""
-    desk = open_desk(qa, uploads=uploads, limits=limits)
+    desk = open_desk(qa, uploads=uploads, limits=limits, parsing=parsing)
     with tempfile.TemporaryDirectory(prefix="hmt-qa-uploads-", ignore_cleanup_errors=True) as arriving:
         environment(Path(arriving))
         app = application(desk, hosts=LOOPBACK_NAMES.union(names), home=uploads.resolve().parent)
-        with _listening(host, port) as listener:
+        with listening(host, port) as listener:
             config = uvicorn.Config(
                 app, log_level="warning", lifespan="on", server_header=False, timeout_graceful_shutdown=_GOODBYE_SECONDS
             )
@@ -93,10 +97,16 @@ def running(
                     desk.inbox.stop()
 
 
-def open_desk(qa: DocumentQA, *, uploads: Path, limits: Limits) -> Desk:
+def open_desk(
+    qa: DocumentQA,
+    *,
+    uploads: Path,
+    limits: Limits,
+    parsing: ParsingLimits = ParsingLimits(),  # noqa: B008 (frozen)
+) -> Desk:
     """What all visitors of one server share."""
     warming, line = Warming(qa), Line(longest=limits.waiting)
-    inbox = Inbox(qa, uploads, warming, longest=limits.waiting)
+    inbox = Inbox(qa, uploads, warming, longest=limits.waiting, parsing=parsing)
     return Desk(
         qa=qa,
         inbox=inbox,
@@ -110,10 +120,11 @@ def open_desk(qa: DocumentQA, *, uploads: Path, limits: Limits) -> Desk:
 
 
 @contextmanager
-def _listening(host: str, port: int) -> Iterator[socket.socket]:
+def listening(host: str, port: int) -> Iterator[socket.socket]:
     """A bound socket; raises `HmtQaError` where it cannot be had."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as listener:
+    # With the protocol named, asyncio has small answers sent at once: else the body waits 40 ms behind its header.
+    with socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind((host, port))

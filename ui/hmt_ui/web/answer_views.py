@@ -15,6 +15,14 @@ NO_QUESTION = (
     "in your documents that it stands on. Follow-up questions are understood.</p>"
 )
 LOADING = '<p class="hmt-quiet" role="status">Loading the model …</p>'
+# Measured confidences are rather too high (docs/decisions/0022): the words are careful.
+_SURE = ((0.8, "likely right"), (0.4, "may be right, look at the source"), (0.0, "uncertain, look at the source"))
+_VERDICTS = {
+    True: "Checked: without it the answer changes.",
+    False: "Checked: without it the answer stays the same, so it may come from elsewhere.",
+    None: "",
+}
+OTHERWISE = "Asked again by itself, the question gets another answer: this one could not be checked."
 MOST_CELLS = 1_200
 """Cells of a strip; in a longer document several pages share one."""
 
@@ -45,14 +53,25 @@ def is_begun(shown: str) -> bool:
 
 
 def sources(answer: Answer, heat: Mapping[str, Sequence[PageWeight]] | None = None) -> str:
-    """Where the question looked in the documents cited, the citations, best first, and how long what took."""
+    """How sure it is, where the question looked in the documents cited, the citations, best first, and the times."""
     head = "Where this stands" if answer.answerable else "Places looked at"
-    cards = "".join(_citation(number, citation) for number, citation in enumerate(answer.citations, 1))
+    verdict = _VERDICTS[answer.verified]
+    cards = "".join(_citation(number, citation, verdict) for number, citation in enumerate(answer.citations, 1))
     places = f'<h3>{head}</h3><ol class="hmt-sources">{cards}</ol>' if cards else ""
     titles = {citation.document: citation.title for citation in answer.citations}
     strips = "".join(strip(titles[document], weights) for document, weights in (heat or {}).items())
     looked = f'<h3 id="hmt-looked">Where the question looked</h3>{strips}' if strips else ""
-    return f'{looked}{places}<p class="hmt-figures">{escape(timings(answer.timings_ms))} · {escape(answer.model)}</p>'
+    times = f'<p class="hmt-figures">{escape(timings(answer.timings_ms))} · {escape(answer.model)}</p>'
+    return f"{confidence(answer)}{looked}{places}{times}"
+
+
+def confidence(answer: Answer) -> str:
+    """How likely it is right, in words and as a number; nothing where the reader cannot tell."""
+    if answer.confidence is None:
+        return ""
+    words = next(words for least, words in _SURE if answer.confidence >= least)
+    said = words if answer.answerable else "too low to say the best answer found"
+    return f'<p class="hmt-quiet" id="hmt-confidence">Confidence {answer.confidence:.0%}: {said}.</p>'
 
 
 def strip(title: str, weights: Sequence[PageWeight]) -> str:
@@ -123,12 +142,13 @@ def _ranks(citation: Citation) -> str:
     return "".join(f" · {name} #{rank}" for name, rank in ranks.items() if rank)
 
 
-def _citation(number: int, citation: Citation) -> str:
+def _citation(number: int, citation: Citation, verdict: str) -> str:
+    checked = f'<p class="hmt-checked">{verdict}</p>' if verdict and citation.supports else ""
     return (
         f'<li class="hmt-source"><div class="hmt-line"><span class="hmt-name" dir="auto">{escape(citation.title)}'
         f"</span>{_chip(page(citation), citation, label=f'source {number}: {citation.title}, {page(citation)}')}</div>"
         f'<blockquote dir="auto">{escape(" ".join(citation.quote.split()))}</blockquote>'
-        f'<p class="hmt-figures">memory weight {100 * citation.weight:.1f}%{_ranks(citation)}</p></li>'
+        f'{checked}<p class="hmt-figures">memory weight {100 * citation.weight:.1f}%{_ranks(citation)}</p></li>'
     )
 
 

@@ -100,9 +100,39 @@ const post = async (button) => {
   button.after(make("span", {className: "hmt-note", textContent: detail, role: "alert"}));
 };
 
+// A whole folder: the browser asks for it, and its files are sent under their paths in it. What no reader enters stays here.
+const NEVER = new Set([".git", ".hg", ".svn", ".venv", "node_modules", "__pycache__"]);
+const sendFolder = (button) => {
+  const chosen = make("input", {type: "file", multiple: true, webkitdirectory: true});
+  chosen.addEventListener("change", async () => {
+    const files = [...chosen.files].filter((file) => !file.webkitRelativePath.split("/").some((part) => NEVER.has(part)));
+    const form = new FormData();
+    if (button.dataset.collection) form.append("collection", button.dataset.collection);
+    for (const file of files) form.append("file", file, file.webkitRelativePath);
+    say(button, `Sending ${files.length} files …`);
+    button.disabled = true;
+    const answer = await fetch("api/v1/folders", {method: "POST", body: form}).catch(() => null);
+    button.disabled = false;
+    const told = answer ? await answer.json() : {detail: "The folder could not be sent."};
+    say(button, answer?.ok ? taken(told) : `${told.detail} ${told.remedy ?? ""}`);
+  });
+  chosen.click();
+};
+const taken = ({name, files, left_out: leftOut}) => {
+  const known = files.filter((file) => file.known).length;
+  const reasons = Object.entries(leftOut).map(([path, why]) => `${path} (${why})`);
+  const out = reasons.length ? ` Left out: ${reasons.slice(0, 5).join("; ")}${reasons.length > 5 ? " …" : "."}` : "";
+  return `${name}: ${files.length - known} files are read${known ? `, ${known} are known already` : ""}.${out}`;
+};
+const say = (button, words) => {
+  button.parentElement.querySelector("[role=status]")?.remove();
+  button.parentElement.append(make("p", {className: "hmt-notice", textContent: words, role: "status"}));
+};
+
 document.addEventListener("click", (event) => {
   const button = event.target.closest("button");
   if (!button) return;
+  if (button.id === "folder") sendFolder(button);
   if (button.dataset.post) post(button);
   if (button.dataset.document) {
     const {document: id, page, start = 0, end = 0} = button.dataset;

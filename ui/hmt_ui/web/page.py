@@ -12,7 +12,7 @@ from hmt_ui.service.desk import Desk
 from hmt_ui.service.schemas import MOST_PLACES
 from hmt_ui.web import answer_views, views
 from hmt_ui.web.shelf import BUSY_SECONDS, Shelf
-from hmt_ui.web.talk import Talk, stopped
+from hmt_ui.web.talk import CHECK, Talk, stopped
 
 SPARE = 64  # events of other kinds, beside the questions that may wait
 
@@ -51,6 +51,7 @@ def _library(page: gr.Blocks, shelf: Shelf) -> tuple[Chosen, Any, Any]:
     """Left: upload, progress, documents. Returns the choice, the example's button and the notice."""
     drop = gr.File(label="Add documents", file_count="multiple", height=132, elem_id="drop")
     example = gr.Button("Add the example document", size="sm", visible=False, elem_id="example")
+    folder = _text(views.folder())
     notice, jobs = _text("", elem_id="notice"), _text("", elem_id="jobs")
     _text("<h2>Library</h2>")
     collection = gr.Dropdown(
@@ -69,6 +70,7 @@ def _library(page: gr.Blocks, shelf: Shelf) -> tuple[Chosen, Any, Any]:
         **_AT_ONCE,
     }
     gr.on([page.load, timer.tick, collection.change], **shown)
+    collection.change(views.folder, collection, folder, **_AT_ONCE)
     drop.upload(shelf.upload, [drop, collection], [drop, notice], **_PRIVATE).then(**shown)
     _renaming(shelf, rename, documents, notice, shown)
     _deleting(shelf, remove, documents, notice, shown)
@@ -121,22 +123,26 @@ def _asking(page: gr.Blocks, talk: Talk, chosen: Chosen, *, longest: int) -> Any
             kept = gr.Dropdown([], value=None, label="Take up again", elem_id="conversations")
             forget = gr.Button("Delete the one shown", size="sm", elem_id="forget")
     answer = _text(answer_views.NO_QUESTION, elem_id="answer")
+    check = gr.Button(CHECK, size="sm", visible=False, elem_id="check")
+    verdict = _text("", elem_id="verdict")
     sources, earlier = _text("", elem_id="sources"), _text("", elem_id="earlier")
     conversation = gr.State("")
     asking = gr.on(
         [ask.click, question.submit],
         talk.ask,
         [question, chosen.documents, chosen.collection, conversation, mode, top],
-        [answer, sources, earlier, ask, stop, conversation],
+        [answer, sources, earlier, ask, stop, check, conversation],
         concurrency_limit=None,  # the desk's own line says who is before whom
         **_PRIVATE,
     )
+    gr.on([ask.click, question.submit, kept.input, anew.click], lambda: "", None, verdict, **_AT_ONCE)
+    check.click(talk.check, [conversation, top], [sources, check, verdict], **_PRIVATE)
     listed: dict[str, Any] = {"fn": talk.conversations, "outputs": kept, **_AT_ONCE}
     asking.then(**listed)
     page.load(**listed)
     # Cancelling closes the handler's generator, and with it the model's stream.
     stop.click(stopped, answer, [answer, sources, ask, stop], cancels=[asking], **_AT_ONCE)
-    shown = [answer, sources, earlier, conversation]
+    shown = [answer, sources, earlier, check, conversation]
     kept.input(talk.take_up, kept, shown, **_PRIVATE)
     anew.click(talk.begin_anew, None, [*shown, kept], cancels=[asking], **_AT_ONCE)
     forget.click(talk.forget, conversation, [*shown, kept], **_AT_ONCE).then(**listed)

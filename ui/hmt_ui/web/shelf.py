@@ -13,11 +13,13 @@ from hmt_qa import DocumentQA
 from hmt_qa.errors import HmtQaError
 from hmt_qa.types import JobState
 from hmt_ui.placing import DEFAULT_COLLECTION
+from hmt_ui.service import folders
 from hmt_ui.service.desk import Desk
 from hmt_ui.service.limits import check_collection
 from hmt_ui.service.problems import INTERNAL_ERROR
 from hmt_ui.service.visitor import visitor_of
-from hmt_ui.web import example, views
+from hmt_ui.web import example, job_views, views
+from hmt_ui.web.words import plural
 
 _log = logging.getLogger(__name__)
 
@@ -53,10 +55,10 @@ class Shelf:
         inbox = self._desk.inbox
         waiting = [file.path for file in inbox.waiting if visitor.owns(file.collection)]
         failures = {str(file.path): why for file, why in inbox.failures.items() if visitor.owns(file.collection)}
-        jobs = views.jobs(rows, waiting=waiting, failures=failures)
+        jobs = job_views.jobs(rows, uploads=inbox.uploads, waiting=waiting, failures=failures)
         documents = [document for document in everything if collection in {"", document.collection}]
         summary = views.library(documents, collection=collection)
-        choices = [(views.choice(document), document.id) for document in documents]
+        choices = [(views.choice(document, inbox.uploads), document.id) for document in documents]
         collections = views.collections([document.collection for document in everything])
         now = repr((jobs, summary, choices, collections))
         if now == seen:
@@ -83,17 +85,23 @@ class Shelf:
                 continue  # taken over before: the drop area sends what it held along with what is new
             try:
                 stored = visitor_of(request).stored(check_collection(collection or DEFAULT_COLLECTION))
-                accepted = self._desk.inbox.accept(file, collection=stored)
+                said.append(self._taken(file, stored))
             except HmtQaError as problem:
                 said, bad = [*said, f"{file.name}: {problem}"], True
             except OSError as problem:
                 _log.exception("upload_not_kept name=%s", file.name)
                 said, bad = [*said, f"{file.name} could not be kept: {problem.strerror}."], True
-            else:
-                self._desk.figures.uploaded()
-                if accepted.known:
-                    said.append(f"{accepted.path.name} is in the library already, unchanged.")
-        return None, views.notice(" ".join(said), bad=bad)
+        return None, views.notice(" ".join(filter(None, said)), bad=bad)
+
+    def _taken(self, file: Path, collection: str) -> str:
+        """Put a file, or those of a zip, in line; what there is to say of it."""
+        if file.suffix.lower() == folders.ZIP:
+            taken = folders.take_zip(self._desk, file, collection=collection)
+            file.unlink()
+            return f"{taken.name}: {plural(len(taken.files), 'file')}. {folders.reasons(taken.left_out)}"
+        accepted = self._desk.inbox.accept(file, collection=collection)
+        self._desk.figures.uploaded()
+        return f"{accepted.path.name} is in the library already, unchanged." if accepted.known else ""
 
     def example(self, request: gr.Request) -> tuple[Update, Update, Update]:
         """Put the example in line; its button, a notice, and a question to ask it."""

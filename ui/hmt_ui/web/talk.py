@@ -11,13 +11,15 @@ import gradio as gr
 from hmt_qa import DocumentQA
 from hmt_qa.errors import HmtQaError, UnknownConversation
 from hmt_qa.types import Answer, Conversation, Mode, PageWeight
-from hmt_ui.service.answers import alone
+from hmt_ui.service import answers
 from hmt_ui.service.desk import Desk
 from hmt_ui.service.visitor import visitor_of
 from hmt_ui.web import answer_views as views
 from hmt_ui.web.asking import turns
+from hmt_ui.web.checking import asked_again, judged
 from hmt_ui.web.views import notice
 
+CHECK, CHECKING = "Check this answer", "Checking …"
 STRIPS = 3  # documents whose pages are shown
 
 Update = Any
@@ -40,29 +42,46 @@ class Talk:
         top: float,
         request: gr.Request,
     ) -> AsyncIterator[tuple[Update, ...]]:
-        """Answer, sources, earlier turns, ask button, stop button, conversation; the answer grows until it is whole."""
+        """Answer, sources, earlier turns, ask, stop and check buttons, conversation, until the answer is whole."""
         mine = self._mine(request)
         begun = gr.skip() if self._desk.warming.over else views.LOADING
-        yield begun, "", gr.skip(), gr.Button(interactive=False), gr.Button(interactive=True), gr.skip()
+        yield begun, "", gr.skip(), gr.Button(interactive=False), gr.Button(interactive=True), offered(False), gr.skip()
         try:
             talk = _conversation(mine, kept, "" if chosen else collection, chosen)
         except HmtQaError as problem:
-            yield notice(str(problem), bad=True), "", gr.skip(), *ready(), gr.skip()
+            yield notice(str(problem), bad=True), "", gr.skip(), *ready(), *[gr.skip()] * 2
             return
         try:
-            yield *[gr.skip()] * 2, views.earlier(mine.turns(talk.id)), *[gr.skip()] * 2, talk.id
+            yield *[gr.skip()] * 2, views.earlier(mine.turns(talk.id)), *[gr.skip()] * 3, talk.id
             stream = mine.chat(talk.id, question, mode=Mode(mode), top=int(top))
             async with aclosing(turns(self._desk, question, stream)) as growing:
                 async for turn in growing:
                     found = views.sources(turn.answer) if turn.answer else ""
-                    yield views.question(turn), found, *[gr.skip()] * 4
+                    yield views.question(turn), found, *[gr.skip()] * 5
             if turn.answer:  # only now: the question's place in the line is free
                 found = views.sources(turn.answer, await self._looked(mine, question, turn.answer))
-                yield gr.skip(), found, *[gr.skip()] * 4
+                yield gr.skip(), found, *[gr.skip()] * 5
         finally:
             if not mine.conversation(talk.id).turns:
                 mine.remove_conversation(talk.id)  # nothing was said in it
-        yield *[gr.skip()] * 3, *ready(), talk.id
+        answered = turn.answer is not None and turn.answer.answerable
+        yield *[gr.skip()] * 3, *ready(), offered(answered), talk.id
+
+    async def check(self, kept: str, top: float, request: gr.Request) -> AsyncIterator[tuple[Update, ...]]:
+        """Ask the last question again without the places cited; the sources with the verdict, button, notice."""
+        yield gr.skip(), gr.Button(CHECKING, interactive=False), ""
+        yield await self._checked(kept, int(top), request)
+
+    async def _checked(self, kept: str, top: int, request: gr.Request) -> tuple[Update, ...]:
+        mine = self._mine(request)
+        try:
+            talk, turn = mine.conversation(kept), mine.turns(kept)[-1]
+            again = await answers.answer(self._desk, asked_again(mine, talk, turn, top=top))
+        except HmtQaError as problem:
+            return gr.skip(), offered(), notice(str(problem), bad=True)
+        checked = judged(turn.answer, again)
+        found = views.sources(checked, await self._looked(mine, turn.question, checked))
+        return found, offered(False), notice(views.OTHERWISE) if checked.verified is None else ""
 
     def conversations(self, request: gr.Request) -> Update:
         """The list of kept conversations."""
@@ -70,26 +89,27 @@ class Talk:
         return gr.Dropdown(choices=[(views.conversation(one), one.id) for one in listed if one.turns], value=None)
 
     async def take_up(self, chosen: str | None, request: gr.Request) -> tuple[Update, ...]:
-        """Show a kept conversation; answer, sources, earlier turns, conversation."""
+        """Show a kept conversation; answer, sources, earlier turns, check button, conversation."""
         if not chosen:
-            return (gr.skip(),) * 4
+            return (gr.skip(),) * 5
         mine = self._mine(request)
         try:
             said = mine.turns(chosen)
         except HmtQaError as problem:
-            return notice(str(problem), bad=True), "", "", ""
+            return notice(str(problem), bad=True), "", "", offered(False), ""
         last = said[-1]
         looked = await self._looked(mine, last.question, last.answer)
         return (
             views.whole(last.question, last.answer),
             views.sources(last.answer, looked),
             views.earlier(said[:-1]),
+            offered(last.answer.answerable),
             chosen,
         )
 
     def begin_anew(self) -> tuple[Update, ...]:
-        """Answer, sources, earlier turns, conversation and list: none of any."""
-        return views.NO_QUESTION, "", "", "", None
+        """Answer, sources, earlier turns, check button, conversation and list: none of any."""
+        return views.NO_QUESTION, "", "", offered(False), "", None
 
     def forget(self, kept: str, request: gr.Request) -> tuple[Update, ...]:
         """Delete the conversation that is shown; then as `begin_anew`."""
@@ -104,9 +124,14 @@ class Talk:
         """The weight of each page of the documents cited; nothing where that cannot be told."""
         cited = list(dict.fromkeys(citation.document for citation in answer.citations))[:STRIPS]
         try:
-            return await alone(self._desk, lambda: {one: mine.heat(question, document=one) for one in cited})
+            return await answers.alone(self._desk, lambda: {one: mine.heat(question, document=one) for one in cited})
         except HmtQaError:
             return {}
+
+
+def offered(there: bool = True) -> Update:
+    """The check button, where there is something to check."""
+    return gr.Button(CHECK, interactive=True, visible=there)
 
 
 def ready() -> tuple[Update, Update]:
