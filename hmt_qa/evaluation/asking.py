@@ -10,11 +10,11 @@ from itertools import islice
 
 from torch import Tensor
 
-from hmt_qa.evaluation.decoding import Prompt
 from hmt_qa.evaluation.recalling import Recalled
 from hmt_qa.evaluation.scoring import normalised
 from hmt_qa.evaluation.selection import Asked, Cell
 from hmt_qa.evaluation.subjects import Subject
+from hmt_qa.model.prompts import Prompt
 
 PARAGRAPH_CHARACTERS = 3_200  # of a long context, round its evidence: as the base was trained and measured
 
