@@ -2,7 +2,7 @@
 
 Knows tensors; which answer is taken is decided elsewhere, from these numbers.
 
-Shapes: B prompts · T tokens, padded on the left · N tokens written · A answers · Q tokens of all of them · V vocabulary.
+Shapes: B prompts · T tokens, padded on the left · N tokens written · A answers · Q tokens of them all · V vocabulary.
 """
 
 from __future__ import annotations
