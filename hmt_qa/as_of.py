@@ -11,9 +11,10 @@ from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from hmt_qa.engine import SUMMARY_BATCH, LocalEngine
+from hmt_qa.engine import LocalEngine
 from hmt_qa.keywords import terms
 from hmt_qa.ports import Library
+from hmt_qa.reading.groups import SUMMARY_BATCH
 from hmt_qa.types import (
     Document,
     Hit,

@@ -7,11 +7,10 @@ Weights load at first use, so that listing, deleting or finding a file unchanged
 from __future__ import annotations
 
 import threading
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import cached_property
-from itertools import groupby, islice, repeat
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -21,31 +20,24 @@ from hmt_qa import chain
 from hmt_qa.confidence import FILE as CONFIDENCE
 from hmt_qa.confidence import Confidence
 from hmt_qa.errors import InvalidCheckpoint
-from hmt_qa.lanes import MOST_STREAMS, OPEN_AHEAD, Lanes, LockStep, Meter
+from hmt_qa.lanes import MOST_STREAMS, OPEN_AHEAD, Lanes, Meter
 from hmt_qa.model.checkpoint import Checkpoint
+from hmt_qa.reading.by_group import GroupReader
+from hmt_qa.reading.by_segment import COMPANY, SegmentReader
+from hmt_qa.reading.groups import SUMMARY_BATCH
 from hmt_qa.types import EncodedText, MemoryShape, Segment, StoredMemory, StoredRow
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from hmt_qa.model.config import HMTConfig
-    from hmt_qa.model.hmt import HMTForCausalLM, ReadingState, Segments
+    from hmt_qa.model.hmt import HMTForCausalLM, Segments
     from hmt_qa.model.machine import Machine
     from hmt_qa.model.odds import Overheard
+    from hmt_qa.model.recorded import RecordedSummary, RecordedWriter
 
-SUMMARY_BATCH = 8  # segments a representation pass; aligned to segment numbers, so that a resumed run repeats it
 WIDTH_STEP = 64  # rows are padded to multiples of this: few shapes, little waste on short files
-ROWS = {"cuda": 8}  # documents a step, padding among them: a GPU has room for it; elsewhere 1
-COMPANY = 2  # documents that may share a step without padding, where that is seen to change no bit
-
-
-@dataclass(frozen=True, slots=True)
-class _Step:
-    """One document's next step: its segment, what that is about, and the state before it; each of batch 1."""
-
-    segment: Segment
-    summary_1D: Tensor
-    state: ReadingState
+ROWS = (1, 8, 64)  # documents of a pass on a GPU: the least that hold those at hand
 
 
 class LocalEngine:
@@ -54,7 +46,8 @@ class LocalEngine:
     Args:
         checkpoint: folder of a model (see `hmt_qa.model.checkpoint`).
         device, dtype, attention: as in `Machine.choose`.
-        rows: documents that share a step; those that are not there are padding. By default what suits the device.
+        rows: documents of a pass of fixed shape; those that are not there are padding. By default what suits the device
+            and the work: 1, 8 or 64 on a GPU; on a CPU documents are read in passes of their own.
     Raises `ModelMissing`, `InvalidCheckpoint`, `ModelTooLarge`.
     """
 
@@ -73,8 +66,9 @@ class LocalEngine:
         self._choice = {"device": device, "dtype": dtype, "attention": attention}
         self.meter = Meter()
         self._given_rows = rows
-        self._shared: dict[tuple[int, int], bool] = {}  # by documents and width: whether sharing changes no bit
-        self._here = threading.local()  # the lock step that a thread has joined
+        self._shared: dict[tuple[int, int], bool] = {}
+        self._group_readers: dict[int, GroupReader] = {}
+        self._here = threading.local()  # the reader that a thread has joined
         # Not for speed: transformers fails to import where another thread is in the middle of importing it.
         self._lock = threading.RLock()
 
@@ -187,34 +181,32 @@ class LocalEngine:
     @property
     def setting(self) -> str:
         """All that the last bits of a memory depend on, beside model and text."""
-        rows = f" rows={self.rows_a_step}" if self.rows_a_step > 1 else ""
-        return f"{self.machine.name} summary_batch={SUMMARY_BATCH} width_step={WIDTH_STEP}{rows}"
-
-    @property
-    def rows_a_step(self) -> int:
-        """Documents that share a step; the shape is the same however many there are."""
-        return self._given_rows or ROWS.get(self.machine.device.type, 1)
+        reader = self._reader_here
+        own = reader.setting if isinstance(reader, GroupReader) else ""
+        return f"{self.machine.name} summary_batch={SUMMARY_BATCH} width_step={WIDTH_STEP}{own}"
 
     @contextmanager
     def together(self, documents: int, *, workers: int | None = None) -> Iterator[Lanes]:
         """Read up to `documents` side by side, at most `workers` of them open at once.
 
-        On a CPU each stream of passes has its share of the threads. How many depends on the arguments and the machine
-        alone, and is part of `setting`; while it lasts, it is what threads that begin elsewhere in this process have.
+        On a GPU they share passes of 1, 8 or 64 rows; on a CPU each stream of passes has its share of the threads. How
+        many follows from the arguments and the machine, and is part of `setting`; while it lasts, it is what threads
+        that begin elsewhere in this process have.
         """
         import torch
 
         threads = torch.get_num_threads()
         most = min(documents, workers or documents)
-        streams = min(most, MOST_STREAMS, threads) if self.machine.device.type == "cpu" else 1
-        lock_step = self._lock_step(streams)
+        rows = self._rows_for(most)
+        streams = 1 if rows else min(most, MOST_STREAMS, threads)
+        reader = self._group_reader(rows) if rows else self._segment_reader(streams)
 
         def join() -> None:
             torch.set_num_threads(threads // streams)
-            self._here.lock_step = lock_step
+            self._here.reader = reader
 
         try:
-            yield Lanes(count=min(most, workers or OPEN_AHEAD * streams * max(self.rows_a_step, COMPANY)), join=join)
+            yield Lanes(count=min(most, workers or OPEN_AHEAD * (rows or streams * COMPANY)), join=join)
         finally:
             torch.set_num_threads(threads)
 
@@ -237,79 +229,29 @@ class LocalEngine:
         Representations are computed for `SUMMARY_BATCH` segments at a time, in groups that start at multiples of it:
         a resumed run repeats the group that was cut, so every pass has the shape it had, and so has every bit.
         """
-        lock_step: LockStep[_Step, Tensor] = getattr(self._here, "lock_step", None) or self._lock_step(streams=1)
-        bank_NMD = self.rows(tail, self.hidden)
-        before: Sequence[int] = ()
-        state: ReadingState | None = None
-        for group in _groups(segments, SUMMARY_BATCH):
-            if group[-1].number >= committed:
-                summaries = self._summaries(group, lock_step)
-                for segment in group:
-                    if segment.number >= committed:
-                        state = state or self._state(bank_NMD, before)
-                        memory_1MD = lock_step.step(_Step(segment, summaries[segment.number], state))
-                        state = self._after(state, segment, memory_1MD)
-                        self.meter.count(len(segment.token_ids))
-                        yield segment, _bytes(memory_1MD[0])
-                    before = segment.token_ids
-            before = group[-1].token_ids
+        return self._reader_here.read(segments, committed=committed, tail=tail)
 
-    def _summaries(self, group: Sequence[Segment], lock_step: LockStep[_Step, Tensor]) -> Mapping[int, Tensor]:
-        """S, (1, D), by segment number; zeros for the first two: with no memory or one, any question recalls that."""
-        import torch
+    @property
+    def _reader_here(self) -> SegmentReader | GroupReader:
+        """The one that this thread has joined, or one for a single document."""
+        joined: SegmentReader | GroupReader | None = getattr(self._here, "reader", None)
+        if joined is not None:
+            return joined
+        rows = self._rows_for(1)
+        return self._group_reader(rows) if rows else self._segment_reader(streams=1)
 
-        asking = [segment for segment in group if segment.number > 1]
-        nothing_1D = torch.zeros(1, self.config.hidden_size, device=self.machine.device, dtype=self.machine.dtype)
-        summaries = dict.fromkeys((segment.number for segment in group), nothing_1D)
-        if asking:
-            with lock_step.turn(), torch.inference_mode():
-                summaries_BD = self.model.represent(self._padded(asking))
-            summaries |= zip((segment.number for segment in asking), summaries_BD.split(1), strict=True)
-        return summaries
+    def _rows_for(self, documents: int) -> int:
+        """Documents of a pass of fixed shape; 0 where each document is read in passes of its own."""
+        if self._given_rows or self.machine.device.type != "cuda":
+            return self._given_rows or 0
+        return next((rows for rows in ROWS if rows >= documents), ROWS[-1])
 
-    def _lock_step(self, streams: int) -> LockStep[_Step, Tensor]:
-        rows = max(self.rows_a_step, COMPANY)
-        return LockStep(self._memorise, shape=self._width, rows=rows, streams=streams, meter=self.meter)
+    def _group_reader(self, rows: int) -> GroupReader:
+        with self._lock:
+            return self._group_readers.setdefault(rows, GroupReader(self, rows=rows))
 
-    def _memorise(self, steps: Sequence[_Step]) -> Sequence[Tensor]:
-        """M, (1, M, D), of steps of one width, with the bits that each would have alone.
-
-        Either the pass has so many rows whoever is in it, or it is compared once with passes of one row: which sum is
-        computed in which order depends on shapes, not on numbers, so that what agrees once agrees for good.
-        """
-        if self.rows_a_step > 1 or len(steps) == 1:
-            return self._one_pass(steps)
-        shape = (len(steps), self._width(steps[0]))
-        if self._shared.get(shape):
-            return self._one_pass(steps)
-        alone = [memory_1MD for step in steps for memory_1MD in self._one_pass([step])]
-        if shape not in self._shared:
-            self._shared[shape] = all(map(_same_bits, alone, self._one_pass(steps)))
-        return alone
-
-    def _one_pass(self, steps: Sequence[_Step]) -> Sequence[Tensor]:
-        """Recalls have shapes of their own: no bit depends on how long another document's memory is."""
-        import torch
-
-        from hmt_qa.model.hmt import Segments
-
-        padding = max(self.rows_a_step - len(steps), 0)
-        filled = [*steps, *repeat(steps[0], padding)]
-        with torch.inference_mode():
-            prompts = [self.model.recall(step.summary_1D, step.state.bank).prompt_BMD for step in steps]
-            sensory = Segments(
-                torch.cat([step.state.sensory.ids_BW for step in filled]),
-                torch.cat([step.state.sensory.lengths_B for step in filled]),
-            )
-            segments = self._padded_ids([step.segment.token_ids for step in filled], width=self._width(steps[0]))
-            memory_BMD: Tensor = self.model.memorise(
-                segments, torch.cat([*prompts, *repeat(prompts[0], padding)]), sensory
-            )
-        return [memory_BMD[row : row + 1] for row in range(len(steps))]
-
-    def _width(self, step: _Step) -> int:
-        """Tokens that a step's row has room for: as many as needed, or in a pass of fixed shape a whole segment's."""
-        return _in_steps(len(step.segment.token_ids) if self.rows_a_step == 1 else self.segment_length)
+    def _segment_reader(self, streams: int) -> SegmentReader:
+        return SegmentReader(self, streams=streams, shared=self._shared)
 
     def rows(self, raw: bytes, hidden: int, dtype: str | None = None) -> Tensor:
         """Memories (N, M, D) on this engine's device from raw little-endian bytes, `hidden` numbers a segment."""
@@ -335,8 +277,10 @@ class LocalEngine:
         """S_q, (1, D): the question through the representation pass, read whole."""
         import torch
 
+        segments = self.padded([question_ids])
+        if self.machine.device.type == "cuda":
+            return self._recorded_summary(segments)
         with torch.inference_mode():
-            segments = self._padded_ids([question_ids])
             return self.model.represent(segments, length=segments.ids_BW.shape[1])
 
     def folded(self, summary_1D: Tensor) -> bytes:
@@ -383,61 +327,56 @@ class LocalEngine:
         with torch.inference_mode():
             ids_1T = torch.tensor([ids], device=self.machine.device)
             embeds_1TD = self.model.prompt(prompt_1MD, ids_1T)
-        return stream_ids(
-            lambda streamer, stopping: backbone.generate(
-                self.model.backbone,
-                embeds_1TD,
-                max_new_tokens=max_new_tokens,
-                stop_ids=stop_ids,
-                pad_id=stop_ids[0],
-                streamer=streamer,
-                stopping=[stopping],
-                listener=listener,
+
+        def as_they_come() -> Generator[int]:
+            return stream_ids(
+                lambda streamer, stopping: backbone.generate(
+                    self.model.backbone,
+                    embeds_1TD,
+                    max_new_tokens=max_new_tokens,
+                    stop_ids=stop_ids,
+                    pad_id=stop_ids[0],
+                    streamer=streamer,
+                    stopping=[stopping],
+                    listener=listener,
+                )
             )
+
+        if self._recorded_writer is None:
+            return as_they_come()
+        return self._recorded_writer.write(
+            embeds_1TD, max_new_tokens=max_new_tokens, stop_ids=stop_ids, listener=listener, otherwise=as_they_come
         )
 
-    def _state(self, bank_NMD: Tensor, before: Sequence[int]) -> ReadingState:
-        from hmt_qa.model.hmt import ReadingState
-        from hmt_qa.model.memory import MemoryBank
+    @cached_property
+    def _recorded_summary(self) -> RecordedSummary:
+        from hmt_qa.model.recorded import RecordedSummary
 
-        k = self.model.config.sensory_length
-        sensory = self._padded_ids([before[-k:] if k else ()], width=k)
-        return ReadingState(MemoryBank.of(bank_NMD), sensory)
+        return RecordedSummary(self.model)
 
-    def _after(self, state: ReadingState, segment: Segment, memory_1MD: Tensor) -> ReadingState:
-        """Only what the next step attends to: memory use does not grow with the document."""
-        import torch
+    @cached_property
+    def _recorded_writer(self) -> RecordedWriter | None:
+        from hmt_qa.model.recorded import RecordedWriter
 
-        from hmt_qa.model.hmt import ReadingState
+        suited = self.machine.device.type == "cuda" and RecordedWriter.suits(self.model)
+        return RecordedWriter(self.model) if suited else None
 
-        with torch.inference_mode():
-            bank = state.bank.remember(memory_1MD).newest(self.recall_window)
-            sensory = self._padded([segment]).tail(self.model.config.sensory_length, state.sensory)
-        return ReadingState(bank, sensory)
+    def width(self, tokens: int) -> int:
+        """What so many tokens are padded to."""
+        return -(-tokens // WIDTH_STEP) * WIDTH_STEP
 
-    def _padded(self, group: Sequence[Segment]) -> Segments:
-        return self._padded_ids([segment.token_ids for segment in group])
-
-    def _padded_ids(self, rows: Sequence[Sequence[int]], *, width: int | None = None) -> Segments:
+    def padded(self, rows: Sequence[Sequence[int]], *, width: int | None = None) -> Segments:
+        """Ids on this engine's device, right-padded to one `width`."""
         import torch
 
         from hmt_qa.model.hmt import Segments
 
-        longest = max(len(row) for row in rows)
-        width = _in_steps(longest) if width is None else width
+        width = self.width(max(len(row) for row in rows)) if width is None else width
         ids_BW = torch.zeros(len(rows), width, dtype=torch.long)
         for place, row in enumerate(rows):
             ids_BW[place, : len(row)] = torch.tensor(row, dtype=torch.long)
         lengths_B = torch.tensor([len(row) for row in rows])
         return Segments(ids_BW.to(self.machine.device), lengths_B.to(self.machine.device))
-
-
-def _in_steps(tokens: int) -> int:
-    return -(-tokens // WIDTH_STEP) * WIDTH_STEP
-
-
-def _same_bits(one: Tensor, other: Tensor) -> bool:
-    return _bytes(one) == _bytes(other)
 
 
 def _bytes(row_MD: Tensor) -> bytes:
@@ -450,9 +389,3 @@ def _runs(stored: Sequence[StoredRow]) -> Iterator[tuple[str, list[StoredRow]]]:
     """Neighbours of the same number format."""
     for dtype, group in groupby(stored, key=lambda one: one.dtype):
         yield dtype, list(group)
-
-
-def _groups(segments: Iterable[Segment], size: int) -> Iterator[list[Segment]]:
-    iterator = iter(segments)
-    while group := list(islice(iterator, size)):
-        yield group

@@ -204,6 +204,10 @@ class ModelTooLarge(ModelProblem):
     """The model does not fit the memory of this machine."""
 
 
+class BenchmarkRefused(ModelProblem):
+    """What would be timed does not compute what it should, or not on this machine."""
+
+
 class ClusterUnusable(HmtQaError):
     """Ray is not installed, there is no cluster at the address, or its machines cannot share the library."""
 

@@ -32,10 +32,15 @@ class Meter:
     """How long the model was busy between its first pass and its last, and how many tokens it read; in seconds."""
 
     def __init__(self) -> None:
-        self.tokens = 0
-        self.busy = 0.0
-        self._began = self._ended = 0.0
         self._lock = threading.Lock()
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin anew."""
+        with self._lock:
+            self.tokens = 0
+            self.busy = 0.0
+            self._began = self._ended = 0.0
 
     @property
     def seconds(self) -> float:
@@ -59,6 +64,14 @@ class Meter:
                 self._began = self._began or began
                 self._ended = max(self._ended, ended)
                 self.busy += part * (ended - began)
+
+    def passed(self, seconds: float) -> None:
+        """Note a pass that has just ended, and how long it had the device to itself."""
+        now = time.perf_counter()
+        with self._lock:
+            self._began = self._began or now - seconds
+            self._ended = now
+            self.busy += seconds
 
     def count(self, tokens: int) -> None:
         """Note that a document has these tokens behind it."""

@@ -21,26 +21,18 @@ def recall_torch(query_BD: Tensor, memories_BND: Tensor, counts_B: Tensor) -> tu
     Returns `prompt_BD` in the memories' dtype and `weights_BN` in the dtype of the arithmetic, 0 on padding. With no
     valid row both are zeros: the caller puts its learned initial memory there.
 
-    Counts on the CPU are read, which lets padding be cut off before any arithmetic; counts on another device are not,
-    because that would wait for the device. Source: HMT, section "memory search" (arXiv 2405.06067).
+    Shapes follow from the arguments' shapes alone, never from counts: a memory's result has the same bits whatever
+    stands in the others. Source: HMT, section "memory search" (arXiv 2405.06067).
     """
     exact = torch.promote_types(memories_BND.dtype, torch.float32)
-    padded_rows = memories_BND.shape[1]
-    ragged = True
-    if counts_B.device.type == "cpu":
-        counts = counts_B.tolist()
-        memories_BND = memories_BND[:, : max(counts, default=0)]
-        ragged = len(set(counts)) > 1
-
     rows_N = torch.arange(memories_BND.shape[1], device=memories_BND.device)
     padding_BN = rows_N >= counts_B.to(memories_BND.device)[:, None]
-    values_BND = memories_BND.to(exact)
-    if ragged:  # 0 * NaN is NaN: a weight of zero alone would not keep padding out
-        values_BND = values_BND.masked_fill(padding_BN[..., None], 0.0)
+    # 0 * NaN is NaN: a weight of zero alone would not keep padding out.
+    values_BND = memories_BND.to(exact).masked_fill(padding_BN[..., None], 0.0)
 
     scores_BN = torch.bmm(values_BND, query_BD.to(exact)[..., None])[..., 0]
     # The lowest finite number, not -inf: a memory without a valid row would make NaN of the softmax and its gradient.
     scores_BN = scores_BN.masked_fill(padding_BN, torch.finfo(exact).min)
     weights_BN = scores_BN.softmax(dim=-1).masked_fill(padding_BN, 0.0)
     prompt_BD = torch.bmm(weights_BN[:, None, :], values_BND)[:, 0, :].to(memories_BND.dtype)
-    return prompt_BD, torch.nn.functional.pad(weights_BN, (0, padded_rows - weights_BN.shape[1]))
+    return prompt_BD, weights_BN

@@ -33,6 +33,7 @@ from hmt_qa import engine as engines
 from hmt_qa.app import DocumentQA
 from hmt_qa.engine import LocalEngine
 from hmt_qa.errors import HmtQaError
+from hmt_qa.reading import groups
 from hmt_storage import ingestion as ingestions
 from hmt_storage.library import SqlLibrary
 
@@ -227,7 +228,8 @@ def main() -> None:
     checkpoint, folder, scenario = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
     torch.set_num_threads(1)
     # So that a small document has several groups, and its new memory takes over more than once.
-    engines.SUMMARY_BATCH, ingestions.INHERITED_AT_ONCE = 2, 1
+    engines.SUMMARY_BATCH = groups.SUMMARY_BATCH = 2
+    ingestions.INHERITED_AT_ONCE = 1
     engine = LocalEngine(checkpoint, device="cpu", dtype="float32")
     (folder / "warm.txt").write_text(OLD)
     ingest(folder / "warm", folder / "warm.txt", engine)

@@ -16,11 +16,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hmt_qa import chain
-from hmt_qa.engine import SUMMARY_BATCH, LocalEngine
+from hmt_qa.engine import LocalEngine
 from hmt_qa.errors import ModelMissing, ModelTooLarge
 from hmt_qa.model import machine
 from hmt_qa.ports import MemoryReader
 from hmt_qa.prompt import ANSWER, END, PASSAGE, QUESTION, UNANSWERABLE
+from hmt_qa.reading.groups import SUMMARY_BATCH
 from hmt_qa.types import Segment, StoredMemory
 from tests.hmt_qa.model.literal import read_literally, summarise_literally
 from tests.hmt_qa.models import Watch, random_segments, segments_of

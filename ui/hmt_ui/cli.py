@@ -350,6 +350,14 @@ def evaluate(context: typer.Context) -> None:
     raise typer.Exit(run(context.args))
 
 
+@app.command(context_settings=PASSED_ON, add_help_option=False)
+def bench(context: typer.Context) -> None:
+    """Measure speed beside this machine's limits: ingest, ask, recall or scale (`hmt-qa bench --help`)."""
+    from hmt_qa.bench.__main__ import main as run
+
+    raise typer.Exit(run(context.args))
+
+
 def main() -> None:
     """Entry point `hmt-qa`: runs a command and turns every error into one line and an exit code."""
     os.environ.setdefault(*BRIEF_SPINNING)  # before torch is imported, which reads it once
