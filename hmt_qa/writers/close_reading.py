@@ -1,4 +1,4 @@
-"""Reads the passages together and the most promising stretches of them alone, and takes the answer both believe in.
+"""Lets the most promising stretches answer, each read alone, and takes what all passages together believe too.
 
 A small model that is given four passages is misled by three of them; given one paragraph it reads better, but cannot
 tell whether that was the right one. `docs/decisions/0029-two-readings-must-agree.md` has the figures.
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from hmt_qa.model.prompts import Prompt
     from hmt_qa.model.side_by_side import Begun, SideBySide
 
-ALONE = 3  # stretches that are read by themselves
+ALONE = 2  # stretches that are read by themselves
 STRETCH = 320  # tokens of one, at most
 BEGINNING = 24  # tokens of an answer that it is chosen and judged by: a longer one is not held back to its end
 
@@ -68,20 +68,16 @@ class CloseReader:
         """Of each question the answer taken, None where only silence was offered; all are read in common passes."""
         views = [self._views(one) for one in posed]
         sizes = [len(of.alone) for of in views]
-        together = self._side_by_side([of.together for of in views])
-        alone = self._side_by_side([prompt for of in views for prompt in of.alone])
-        parts = _split(alone.begun, sizes)
-        offered = [self._offered([whole, *of]) for whole, of in zip(together.begun, parts, strict=True)]
-        wholes = _beliefs(together, offered)
-        single = [answers for answers, size in zip(offered, sizes, strict=True) for _ in range(size)]
-        mixtures = [
-            mixed(beliefs, of.weights)
-            for of, beliefs in zip(views, _split(_beliefs(alone, single), sizes), strict=True)
-        ]
-        return [_reading(*of) for of in zip(posed, views, offered, wholes, mixtures, strict=True)]
+        alone = self._side_by_side([prompt for of in views for prompt in of.alone], most=BEGINNING)
+        offered = [self._offered(begun) for begun in _split(alone.begun, sizes)]
+        to_each = [answers for answers, size in zip(offered, sizes, strict=True) for _ in range(size)]
+        parts = _split(_beliefs(alone, to_each), sizes)
+        mixtures = [mixed(beliefs, of.weights) for of, beliefs in zip(views, parts, strict=True)]
+        together = _beliefs(self._side_by_side([of.together for of in views], most=1), offered)
+        return [_reading(*of) for of in zip(posed, views, offered, together, mixtures, strict=True)]
 
     def _offered(self, begun: Sequence[Begun]) -> dict[tuple[int, ...], int]:
-        """Answers that say something, with the place of the first view that offers each."""
+        """Answers that say something, with the place of the first stretch that offers each."""
         offered: dict[tuple[int, ...], int] = {}
         for place, of in enumerate(begun):
             if of.ids[0] not in self._form.stop:
@@ -119,12 +115,10 @@ class CloseReader:
         scores = [log(max(stretch.share, LEAST)) + of for stretch, of in zip(cut, told, strict=True)]
         return sorted(zip(scores, ids, strict=True), reverse=True)[:ALONE]
 
-    def _side_by_side(self, prompts: Sequence[Prompt]) -> SideBySide:
+    def _side_by_side(self, prompts: Sequence[Prompt], *, most: int) -> SideBySide:
         from hmt_qa.model.side_by_side import SideBySide
 
-        return SideBySide.read(
-            self._engine.model, prompts, most=BEGINNING, stop_ids=self._form.stop, refusal=self._refusal
-        )
+        return SideBySide.read(self._engine.model, prompts, most=most, stop_ids=self._form.stop, refusal=self._refusal)
 
 
 def _beliefs(read: SideBySide, answers: Sequence[Collection[tuple[int, ...]]]) -> list[Belief]:
@@ -143,10 +137,10 @@ def _reading(
     if not offered:
         return None
     taken = agreed(together, alone)
-    ids, view = list(offered.items())[taken]
+    ids, place = list(offered.items())[taken]
     signs = Signs(
         refusals=(together.refusal, alone.refusal),
         log_probabilities=(together.answers[taken] / len(ids), alone.answers[taken] / len(ids)),
         share=max(source.share for source in posed.sources),
     )
-    return Reading(ids=ids, prompt=[views.together, *views.alone][view], signs=signs)
+    return Reading(ids=ids, prompt=views.alone[place], signs=signs)
