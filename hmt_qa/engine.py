@@ -14,6 +14,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+import numpy as np
 from tokenizers import Tokenizer
 
 from hmt_qa import chain
@@ -31,13 +32,14 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from hmt_qa.model.config import HMTConfig
+    from hmt_qa.model.fused import FusedLayers
     from hmt_qa.model.hmt import HMTForCausalLM, Segments
     from hmt_qa.model.machine import Machine
     from hmt_qa.model.odds import Overheard
-    from hmt_qa.model.recorded import RecordedSummary, RecordedWriter
+    from hmt_qa.model.recorded import Recorded
 
 WIDTH_STEP = 64  # rows are padded to multiples of this: few shapes, little waste on short files
-ROWS = (1, 8, 64)  # documents of a pass on a GPU: the least that hold those at hand
+ROWS = (1, 2, 4, 8, 16, 32, 64)  # documents of a pass on a GPU: the least that hold those at hand
 
 
 class LocalEngine:
@@ -47,7 +49,7 @@ class LocalEngine:
         checkpoint: folder of a model (see `hmt_qa.model.checkpoint`).
         device, dtype, attention: as in `Machine.choose`.
         rows: documents of a pass of fixed shape; those that are not there are padding. By default what suits the device
-            and the work: 1, 8 or 64 on a GPU; on a CPU documents are read in passes of their own.
+            and the work: from 1 to 64 on a GPU; on a CPU documents are read in passes of their own.
     Raises `ModelMissing`, `InvalidCheckpoint`, `ModelTooLarge`.
     """
 
@@ -189,7 +191,7 @@ class LocalEngine:
     def together(self, documents: int, *, workers: int | None = None) -> Iterator[Lanes]:
         """Read up to `documents` side by side, at most `workers` of them open at once.
 
-        On a GPU they share passes of 1, 8 or 64 rows; on a CPU each stream of passes has its share of the threads. How
+        On a GPU they share passes of up to 64 rows; on a CPU each stream of passes has its share of the threads. How
         many follows from the arguments and the machine, and is part of `setting`; while it lasts, it is what threads
         that begin elsewhere in this process have.
         """
@@ -261,7 +263,12 @@ class LocalEngine:
         memories = self.config.memories_per_segment
         if not raw:
             return torch.zeros(0, memories, hidden // memories, dtype=self.machine.dtype, device=self.machine.device)
-        flat = torch.frombuffer(bytearray(raw), dtype=kind).reshape(-1, memories, hidden // memories)
+        shape = (-1, memories, hidden // memories)
+        if self.machine.device.type == "cuda":  # through page-locked memory, beside what the device is at
+            staged = torch.empty(len(raw), dtype=torch.uint8, pin_memory=True)
+            staged.numpy()[:] = np.frombuffer(raw, np.uint8)
+            return staged.view(kind).reshape(shape).to(self.machine.device, self.machine.dtype, non_blocking=True)
+        flat = torch.frombuffer(bytearray(raw), dtype=kind).reshape(shape)
         # A copy, aligned as torch aligns: matrix products differ in their last bits with the address of their operands.
         return flat.to(self.machine.device, self.machine.dtype, copy=True)
 
@@ -278,8 +285,8 @@ class LocalEngine:
         import torch
 
         segments = self.padded([question_ids])
-        if self.machine.device.type == "cuda":
-            return self._recorded_summary(segments)
+        if self.recorded is not None:
+            return self.recorded.summary(segments)
         with torch.inference_mode():
             return self.model.represent(segments, length=segments.ids_BW.shape[1])
 
@@ -342,24 +349,35 @@ class LocalEngine:
                 )
             )
 
-        if self._recorded_writer is None:
+        if self.recorded is None or self.recorded.writer is None:
             return as_they_come()
-        return self._recorded_writer.write(
+        return self.recorded.writer.write(
             embeds_1TD, max_new_tokens=max_new_tokens, stop_ids=stop_ids, listener=listener, otherwise=as_they_come
         )
 
+    @property
+    def fused(self) -> FusedLayers | None:
+        """The backbone's layers compiled, on a GPU and where it is of a kind that can be."""
+        with self._lock:
+            return self._fused
+
     @cached_property
-    def _recorded_summary(self) -> RecordedSummary:
-        from hmt_qa.model.recorded import RecordedSummary
+    def _fused(self) -> FusedLayers | None:
+        from hmt_qa.model.fused import FusedLayers
 
-        return RecordedSummary(self.model)
+        return FusedLayers.of(self.model.backbone) if self.machine.device.type == "cuda" else None
+
+    @property
+    def recorded(self) -> Recorded | None:
+        """A question's passes, where there is a GPU to record them on."""
+        with self._lock:
+            return self._recorded
 
     @cached_property
-    def _recorded_writer(self) -> RecordedWriter | None:
-        from hmt_qa.model.recorded import RecordedWriter
+    def _recorded(self) -> Recorded | None:
+        from hmt_qa.model.recorded import Recorded
 
-        suited = self.machine.device.type == "cuda" and RecordedWriter.suits(self.model)
-        return RecordedWriter(self.model) if suited else None
+        return Recorded.of(self.model) if self.machine.device.type == "cuda" else None
 
     def width(self, tokens: int) -> int:
         """What so many tokens are padded to."""

@@ -36,29 +36,37 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _measured(given: argparse.Namespace) -> Report:
-    from hmt_qa.bench import ask, ingest, scale
+    from hmt_qa.bench import ask, ingest, recall, replicas, scale
 
     place = {"device": given.device, "dtype": given.dtype}
     engine = ShapedEngine(given.model, given.shape, **place) if given.shape else LocalEngine(given.model, **place)
+    if given.what == "ingest" and given.replicas:
+        return replicas.replicas(
+            given.model, given.replicas, ingest.Sizes(tokens=given.tokens, documents=given.documents)
+        )
     if given.what == "ingest":
         sizes = ingest.Sizes(tokens=given.tokens, documents=given.documents, baselines=not given.alone)
         return ingest.ingest(engine, sizes, minilm=given.minilm)
     if given.what == "ask":
         lengths = tuple(given.lengths or ask.Sizes().lengths)
         return ask.ask(engine, ask.Sizes(lengths=lengths, context=not given.alone))
+    if given.what == "recall":
+        sizes_of_memory = recall.Sizes(rows=tuple(given.lengths or recall.Sizes().rows))
+        return recall.measure_recall(engine.machine.device, sizes_of_memory)
     return scale.scale(engine, scale.Sizes(lengths=tuple(given.lengths or scale.Sizes().lengths)))
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="hmt-qa bench", description=__doc__.partition("\n")[0])
-    parser.add_argument("what", choices=["ingest", "ask", "scale"])
+    parser.add_argument("what", choices=["ingest", "ask", "recall", "scale"])
     parser.add_argument("--model", type=Path, default=EMBEDDED, help="the checkpoint's folder")
     parser.add_argument("--shape", choices=sorted(SHAPES), help="random weights of this shape instead")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--dtype", default="auto", choices=["auto", "float32", "bfloat16"])
     parser.add_argument("--tokens", type=int, default=100_000, help="ingest: tokens a document")
     parser.add_argument("--documents", type=int, default=64, help="ingest: documents side by side")
-    parser.add_argument("--lengths", type=int, nargs="*", help="ask, scale: tokens of the documents")
+    parser.add_argument("--replicas", type=int, default=0, help="ingest: GPUs with a model each, against one")
+    parser.add_argument("--lengths", type=int, nargs="*", help="ask, scale: tokens of the documents; recall: rows")
     parser.add_argument("--alone", action="store_true", help="without the baselines")
     parser.add_argument("--minilm", type=Path, help="folder of all-MiniLM-L6-v2; by default the installed package's")
     parser.add_argument("--json", action="store_true", help="one JSON object on standard output and nothing else")

@@ -41,20 +41,24 @@ class Sizes:
     documents: int = 64
     baselines: bool = True
 
+    def drawn(self, engine: LocalEngine) -> list[list[Segment]]:
+        """The documents, of random tokens."""
+        return [list(random_document(engine, self.tokens, seed=seed)) for seed in range(self.documents)]
+
 
 def ingest(engine: LocalEngine, sizes: Sizes, *, minilm: Path | None = None) -> Report:
     """Measure; raises `BenchmarkRefused` where the memories are not the published loop's."""
     device = engine.machine.device
     report = Report(what="ingest", machine=this_machine(device), limits=measure_limits(device), setting=engine.setting)
-    agreement = _gate(engine)
+    agreement = _gate(engine, sizes.documents)
     report.add("agreement with the published loop, least cosine", agreement, "")
     one = [list(random_document(engine, sizes.tokens, seed=0))]
-    _warm(engine, 1)
-    alone = report.add(f"one document of {sizes.tokens:,} tokens", _rate(engine, one), "tokens/s")
-    many = [list(random_document(engine, sizes.tokens, seed=seed)) for seed in range(sizes.documents)]
-    _warm(engine, sizes.documents)
+    warm(engine, 1)
+    alone = report.add(f"one document of {sizes.tokens:,} tokens", side_by_side(engine, one), "tokens/s")
+    many = sizes.drawn(engine)
+    warm(engine, sizes.documents)
     engine.meter.reset()
-    together = report.add(f"{sizes.documents} documents side by side", _rate(engine, many), "tokens/s")
+    together = report.add(f"{sizes.documents} documents side by side", side_by_side(engine, many), "tokens/s")
     report.add("share of that time the device was at it", engine.meter.share, "")
     for name, rate in (("one document", alone), (f"{sizes.documents} documents", together)):
         operations = work.of_document(engine.model, sizes.tokens) / sizes.tokens * rate
@@ -81,14 +85,14 @@ def _compare(report: Report, engine: LocalEngine, *, alone: float, together: flo
         report.add("MiniLM over the same text (our tokens)", tokens / encoding, "tokens/s")
 
 
-def _gate(engine: LocalEngine) -> float:
+def _gate(engine: LocalEngine, company: int) -> float:
     """Least cosine between memories read here, alone and in company, and those of the published loop."""
     documents = [
         list(random_document(engine, GATE_SEGMENTS * engine.segment_length - 7 * seed, seed=seed)) for seed in range(2)
     ]
     expected = [published_loop(engine.model, _ids(segments).to(engine.machine.device)) for segments in documents]
     got = [_rows(engine, segments) for segments in documents]
-    with engine.together(9) as lanes, ThreadPoolExecutor(2, initializer=lanes.join) as threads:
+    with engine.together(company) as lanes, ThreadPoolExecutor(2, initializer=lanes.join) as threads:
         beside = list(threads.map(lambda segments: _rows(engine, segments), documents))
     agreement = min(
         float(torch.cosine_similarity(row_MD.float().cpu(), other_MD.float(), dim=-1).min())
@@ -109,15 +113,15 @@ def _rows(engine: LocalEngine, segments: Sequence[Segment]) -> list[torch.Tensor
     return list(engine.rows(raw, engine.hidden))
 
 
-def _warm(engine: LocalEngine, documents: int) -> None:
+def warm(engine: LocalEngine, documents: int) -> None:
     """Have passes of this many documents recorded; some documents come and go."""
     few = [list(random_document(engine, _FEW_TOKENS, seed=seed)) for seed in range(documents)]
     began = perf_counter()
-    _rate(engine, few)
+    side_by_side(engine, few)
     logger.info("passes_recorded documents=%d seconds=%.1f", documents, perf_counter() - began)
 
 
-def _rate(engine: LocalEngine, documents: Sequence[Sequence[Segment]]) -> float:
+def side_by_side(engine: LocalEngine, documents: Sequence[Sequence[Segment]]) -> float:
     """Tokens a second of reading these side by side, memories in host memory at the end."""
     drain(engine.machine.device)
     began = perf_counter()

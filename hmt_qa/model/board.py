@@ -15,7 +15,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from hmt_kernels.dispatch import remember
 from hmt_qa.model.capturing import Capture
+from hmt_qa.model.fused import FusedLayers
 from hmt_qa.model.hmt import HMTForCausalLM, Segments
 from hmt_qa.model.memory import MemoryBank
 
@@ -35,10 +37,10 @@ class Start:
 class Board:
     """R documents, each in a row of its own. Not safe between threads: one pass is launched after another.
 
-    `compiled` layers are fused by `torch.compile`, which takes tens of seconds once; on a CPU nothing is captured.
+    On a GPU the pass is recorded, with `fused` layers where there are any; on a CPU it runs as it is.
     """
 
-    def __init__(self, model: HMTForCausalLM, *, rows: int, group: int, compiled: bool = False) -> None:
+    def __init__(self, model: HMTForCausalLM, *, rows: int, group: int, fused: FusedLayers | None = None) -> None:
         config, device, dtype = model.config, model.device, model.dtype
         memories, hidden = config.memories_per_segment, config.hidden_size
         self._model = model
@@ -52,7 +54,9 @@ class Board:
         self._counts_R = whole.new_zeros(rows)
         self._sensory_RK = whole.new_zeros(rows, config.sensory_length)
         self._sensory_lengths_R = whole.new_zeros(rows)
-        self._pass = Capture(self._read_group, model, compiled=compiled)
+        self._pass = Capture(self._read_group, device, fused=fused)
+        with torch.inference_mode():
+            self._pass.prepare()  # while no row has a segment that its trial runs would remember
 
     def place(self, row: int, start: Start) -> None:
         """Give a row to another document."""
@@ -93,16 +97,7 @@ class Board:
         prompt_RMD = self._model.recall(summary_RD, bank).prompt_BMD
         memory_RMD = self._model.memorise(segments, prompt_RMD, sensory)
         self.memories_GRMD[number].copy_(memory_RMD)
-        self._remember(memory_RMD, segments.lengths_B > 0)
+        remember(self._bank_RMND, self._counts_R, memory_RMD, segments.lengths_B > 0)
         after = segments.tail(self._sensory_RK.shape[1], sensory)  # of no segment: what was there
         self._sensory_RK.copy_(after.ids_BW)
         self._sensory_lengths_R.copy_(after.lengths_B)
-
-    def _remember(self, memory_RMD: Tensor, active_R: Tensor) -> None:
-        slot_RM1D = (self._counts_R % self._bank_RMND.shape[2])[:, None, None, None].expand(
-            -1, memory_RMD.shape[1], 1, memory_RMD.shape[2]
-        )
-        old_RM1D = self._bank_RMND.gather(2, slot_RM1D)
-        new_RM1D = torch.where(active_R[:, None, None, None], memory_RMD[:, :, None], old_RM1D)
-        self._bank_RMND.scatter_(2, slot_RM1D, new_RM1D)
-        self._counts_R.add_(active_R)

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 from transformers.modeling_outputs import CausalLMOutput
 
+from hmt_kernels.dispatch import frame
 from hmt_qa.model import backbone
 from hmt_qa.model.config import HMTConfig
 from hmt_qa.model.memory import MemoryBank, MemoryParameters, Recall
@@ -131,7 +132,8 @@ class HMTForCausalLM(PreTrainedModel):
         width = min(length or cast(int, self.config.summary_length), segments.ids_BW.shape[1])
         head = Segments(segments.ids_BW[:, :width], segments.lengths_B.clamp(max=width))
         prompt_B1D = self.memory.summary_prompt_D.expand(head.ids_BW.shape[0], 1, -1)
-        hidden_BTD = backbone.last_hidden(self.backbone, self._framed(prompt_B1D, head))
+        nothing = Segments(head.ids_BW[:, :0], torch.zeros_like(head.lengths_B))
+        hidden_BTD = backbone.last_hidden(self.backbone, self._framed(prompt_B1D, nothing, head))
         return _at(hidden_BTD, head.lengths_B + 1)
 
     def recall(self, summary_BD: Tensor, bank: MemoryBank) -> Recall:
@@ -212,21 +214,21 @@ class HMTForCausalLM(PreTrainedModel):
 
     def _augmented(self, segments: Segments, prompt_BMD: Tensor, sensory: Segments) -> tuple[Tensor, Tensor]:
         """Hidden states of `[P ; sensory ; x ; P]`, and those at the closing P: M_n, (B, M, D)."""
-        joined = sensory.followed_by(segments)
-        hidden_BTD = backbone.last_hidden(self.backbone, self._framed(prompt_BMD, joined))
+        hidden_BTD = backbone.last_hidden(self.backbone, self._framed(prompt_BMD, sensory, segments))
         memories = prompt_BMD.shape[1]
-        return hidden_BTD, _from(hidden_BTD, joined.lengths_B + memories, memories)
+        return hidden_BTD, _from(hidden_BTD, sensory.lengths_B + segments.lengths_B + memories, memories)
 
-    def _framed(self, prompt_BMD: Tensor, segments: Segments) -> Tensor:
-        """`[prompt ; E(ids) ; prompt]` with the closing prompt right behind each row's last id, (B, W + 2 M, D)."""
-        embeds_BWD = backbone.embed(self.backbone, segments.ids_BW)
-        memories = prompt_BMD.shape[1]
-        frame_BTD = torch.cat([prompt_BMD, embeds_BWD, embeds_BWD.new_zeros(prompt_BMD.shape)], dim=1)
-        place_T = torch.arange(frame_BTD.shape[1], device=frame_BTD.device)
-        closing_BT = place_T - (segments.lengths_B[:, None] + memories)
-        index_BTD = closing_BT.clamp(0, memories - 1)[..., None].expand(-1, -1, frame_BTD.shape[2])
-        inside_BT = (closing_BT >= 0) & (closing_BT < memories)
-        return torch.where(inside_BT[..., None], prompt_BMD.gather(1, index_BTD), frame_BTD)
+    def _framed(self, prompt_BMD: Tensor, sensory: Segments, segments: Segments) -> Tensor:
+        """`[prompt ; E(sensory) ; E(x) ; prompt]`, each row without a gap, (B, M + K + L + M, D)."""
+        table_VD, (sensory_BK, ids_BL) = backbone.look_up(self.backbone, sensory.ids_BW, segments.ids_BW)
+        return frame(
+            table_VD,
+            prompt_BMD,
+            sensory_BK=sensory_BK,
+            sensory_lengths_B=sensory.lengths_B,
+            ids_BL=ids_BL,
+            lengths_B=segments.lengths_B,
+        )
 
 
 def _next_token_loss(logits_BTV: Tensor, labels_BT: Tensor | None) -> Tensor | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass
 from typing import Any, cast
 
 import torch
@@ -22,6 +23,19 @@ from hmt_qa.model.hmt import HMTForCausalLM, Segments
 PROMPT_STEP = 256
 LONGEST_PROMPT = 2048
 LONGEST_ANSWER = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What a question needs of a model; `writer` is None for a backbone that cannot keep its cache in one place."""
+
+    summary: RecordedSummary
+    writer: RecordedWriter | None
+
+    @classmethod
+    def of(cls, model: HMTForCausalLM) -> Recorded:
+        """Nothing is recorded before its first use."""
+        return cls(RecordedSummary(model), RecordedWriter(model) if RecordedWriter.suits(model) else None)
 
 
 class RecordedSummary:
@@ -48,7 +62,7 @@ class RecordedSummary:
         given = Segments(like.ids_BW.clone(), like.lengths_B.clone())
         model, width = self._model, like.ids_BW.shape[1]
         summary_1D = torch.zeros(1, model.config.hidden_size, dtype=model.dtype, device=model.device)
-        return given, summary_1D, Capture(lambda: _keep(summary_1D, model.represent(given, length=width)), model)
+        return given, summary_1D, Capture(lambda: _keep(summary_1D, model.represent(given, length=width)), model.device)
 
 
 class RecordedWriter:
@@ -66,7 +80,7 @@ class RecordedWriter:
         self._scores_1V = torch.zeros(1, cast(Any, config).vocab_size, dtype=model.dtype, device=device)
         self._places_C = torch.arange(self._places, device=device)
         self._prefills: dict[int, Capture] = {}
-        self._step = Capture(self._decode, model)
+        self._step = Capture(self._decode, device)
         self._free = threading.Lock()
 
     @staticmethod
@@ -116,7 +130,7 @@ class RecordedWriter:
             self._prompt_1PD[:, :length] = embeds_1TD
             self._length_1.fill_(length)
         if width not in self._prefills:
-            self._prefills[width] = Capture(lambda: self._prefill(width), self._model)
+            self._prefills[width] = Capture(lambda: self._prefill(width), self._model.device)
         return self._prefills[width]
 
     def _prefill(self, width: int) -> None:

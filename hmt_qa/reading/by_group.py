@@ -14,9 +14,6 @@ if TYPE_CHECKING:
     from hmt_qa.engine import LocalEngine
     from hmt_qa.reading.convoy import Convoy, Group
 
-COMPILED_FROM = 8
-"""Documents a pass from which on fused layers are worth the compiler's time."""
-
 
 class GroupReader:
     """Reads documents for as many threads as call it, `rows` of them at once; who is not there is padding."""
@@ -28,8 +25,11 @@ class GroupReader:
     @property
     def setting(self) -> str:
         """What a memory's last bits depend on here."""
-        compiled = self.rows >= COMPILED_FROM and self._engine.machine.device.type == "cuda"
-        return f" rows={self.rows}" + (" compiled" if compiled else "")
+        from hmt_qa.model.fused import KINDS
+
+        on_gpu = self._engine.machine.device.type == "cuda"
+        fused = on_gpu and getattr(self._engine.config.backbone_config, "model_type", "") in KINDS
+        return f" rows={self.rows}" + (" fused" if fused else "")
 
     def read(self, segments: Iterable[Segment], *, committed: int, tail: bytes) -> Iterator[tuple[Segment, bytes]]:
         """See `hmt_qa.ports.MemoryReader.read`.
@@ -76,6 +76,5 @@ class GroupReader:
         from hmt_qa.model.board import Board
         from hmt_qa.reading.convoy import BoardLauncher, Convoy
 
-        compiled = self.rows >= COMPILED_FROM
-        board = Board(self._engine.model, rows=self.rows, group=SUMMARY_BATCH, compiled=compiled)
+        board = Board(self._engine.model, rows=self.rows, group=SUMMARY_BATCH, fused=self._engine.fused)
         return Convoy(BoardLauncher(board), self._engine.meter)

@@ -1,116 +1,250 @@
-"""Memory recall as one Triton kernel, forward only; imported only where Triton is wanted.
+"""Memory recall in two Triton kernels that read the memories once; imported only where Triton is wanted.
 
-Shapes: B questions (or documents) · N memory rows, padded · D hidden size. Tiles: ROWS of N · WIDTH covers D.
+Shapes: B questions (or documents) · N memory rows, padded · D hidden size · S splits.
+Tiles: ROWS of N · WIDTH covers D.
 
-One program reads one memory once, tile by tile, keeping the running maximum, sum and mix of an online softmax; the
-raw scores wait in the weights' own buffer until maximum and sum are known.
+A memory is split over S programs, so that one long memory keeps the whole device busy. Each leaves the maximum, the sum
+and the mix of an online softmax over its rows, and the raw scores. A second, small kernel joins the splits and makes
+weights of the scores: N numbers, little beside the N x D of the memories.
+
+A program is one warp, unless a row is too wide for it, and each row of its tile keeps a softmax of its own, joined once
+at the end: inside the loop nothing waits for another warp, and all that is left to do is to load.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import torch
 import triton
 import triton.language as tl
 from torch import Tensor
 
-SUPPORTED_DTYPES = frozenset({torch.float32, torch.bfloat16, torch.float16})
-"""Dtypes of memories this kernel reads; all arithmetic is fp32."""
-
-INTERPRETED: bool = triton.knobs.runtime.interpret
-"""Whether Triton was imported under TRITON_INTERPRET=1, and the kernel runs on the CPU."""
-
-_TILE_ELEMENTS = 8192  # 32 KB of fp32 in registers: eight warps hold it without spilling
+LOWEST = tl.constexpr(torch.finfo(torch.float32).min)
+TILE_ELEMENTS, WIDEST_WARP, STAGES, WARPS_A_PROCESSOR = 1024, 2048, 4, 12  # by benchmarks/recall_tiles.py
+FINISHED_ROWS, FINISHED_COLUMNS, JOINED_SPLITS = 2048, 32, 128  # what one program of the second kernel finishes
 
 
-@triton.jit  # type: ignore[untyped-decorator]  # triton ships no types
-def _recall_kernel(  # type: ignore[no-untyped-def]  # noqa: PLR0917  # a launch passes arguments by position
+@triton.jit(do_not_specialize=["padded_rows"])  # type: ignore[untyped-decorator]  # triton ships no types
+def _split_kernel(  # type: ignore[no-untyped-def]  # noqa: PLR0917  # a launch passes arguments by position
     query_ptr,
     memories_ptr,
+    scales_ptr,
     counts_ptr,
-    prompt_ptr,
-    weights_ptr,
+    scores_ptr,
+    tops_ptr,
+    totals_ptr,
+    mixes_ptr,
     padded_rows,
     memory_stride,
     row_stride,
-    hidden,
-    ROWS: tl.constexpr,
+    scales_stride,
+    scale_stride,
+    HIDDEN: tl.constexpr,
     WIDTH: tl.constexpr,
+    ROWS: tl.constexpr,
+    STAGES: tl.constexpr,
+    SCALED: tl.constexpr,
 ):
     memory = tl.program_id(0).to(tl.int64)  # 64 bits: B * N * D passes 2**31 on a long document
+    split, splits = tl.program_id(1), tl.num_programs(1)
     count = tl.minimum(tl.load(counts_ptr + memory), padded_rows).to(tl.int32)
+    # Shares of the rows that count, not of the padding: ragged memories keep all their programs busy.
+    share = tl.cdiv(tl.cdiv(count, splits), ROWS) * ROWS
+    first = split * share
+    last = tl.minimum(first + share, count)
+
     columns_W = tl.arange(0, WIDTH)
-    inside_W = columns_W < hidden
-    query_W = tl.load(query_ptr + memory * hidden + columns_W, mask=inside_W, other=0.0).to(tl.float32)
-    weights_ptr += memory * padded_rows
+    slots_R = tl.arange(0, ROWS)
+    query_W = tl.load(query_ptr + memory * HIDDEN + columns_W, mask=columns_W < HIDDEN, other=0.0).to(tl.float32)
+    tile_RW = slots_R.to(tl.int64)[:, None] * row_stride + columns_W[None, :]
+    memories_ptr += memory * memory_stride + first.to(tl.int64) * row_stride
+    scales_ptr += memory * scales_stride
+    scores_ptr += memory * padded_rows
 
-    top = -float("inf")
-    total = 0.0
-    mix_W = tl.zeros([WIDTH], tl.float32)
-    for start in range(0, count, ROWS):
-        rows_R = start + tl.arange(0, ROWS)
-        valid_R = rows_R < count
-        offsets_RW = memory * memory_stride + rows_R.to(tl.int64)[:, None] * row_stride + columns_W[None, :]
+    # Finite, so that a row slot or a split without rows makes no NaN.
+    top_R = tl.full([ROWS], LOWEST, tl.float32)
+    total_R = tl.zeros([ROWS], tl.float32)
+    mix_RW = tl.zeros([ROWS, WIDTH], tl.float32)
+    for start in tl.range(first, last, ROWS, num_stages=STAGES):
+        rows_R = start + slots_R
+        valid_R = rows_R < last
         # Masked lanes are never read, so NaN in padding cannot enter.
-        mask_RW = valid_R[:, None] & inside_W[None, :]
-        values_RW = tl.load(memories_ptr + offsets_RW, mask=mask_RW, other=0.0).to(tl.float32)
-        scores_R = tl.where(valid_R, tl.sum(values_RW * query_W[None, :], axis=1), -float("inf"))
-        tl.store(weights_ptr + rows_R, scores_R, mask=valid_R)
+        mask_RW = valid_R[:, None]
+        if HIDDEN != WIDTH:
+            mask_RW = mask_RW & (columns_W < HIDDEN)[None, :]
+        values_RW = tl.load(memories_ptr + tile_RW, mask=mask_RW, other=0.0).to(tl.float32)
+        scores_R = tl.sum(values_RW * query_W[None, :], axis=1)
+        if SCALED:
+            scales_R = tl.load(scales_ptr + rows_R.to(tl.int64) * scale_stride, mask=valid_R, other=0.0)
+            scores_R *= scales_R
+        tl.store(scores_ptr + rows_R, scores_R, mask=valid_R)
 
-        new_top = tl.maximum(top, tl.max(scores_R, axis=0))
-        shrink = tl.exp(top - new_top)
-        shares_R = tl.exp(scores_R - new_top)
-        total = total * shrink + tl.sum(shares_R, axis=0)
-        mix_W = mix_W * shrink + tl.sum(shares_R[:, None] * values_RW, axis=0)
-        top = new_top
+        scores_R = tl.where(valid_R, scores_R, LOWEST)
+        new_top_R = tl.maximum(top_R, scores_R)
+        shrink_R = tl.exp(top_R - new_top_R)
+        shares_R = tl.where(valid_R, tl.exp(scores_R - new_top_R), 0.0)
+        total_R = total_R * shrink_R + shares_R
+        if SCALED:
+            shares_R *= scales_R
+        mix_RW = mix_RW * shrink_R[:, None] + shares_R[:, None] * values_RW
+        top_R = new_top_R
+        memories_ptr += ROWS * row_stride
 
-    divisor = tl.where(count > 0, total, 1.0)
-    prompt_W = (mix_W / divisor).to(prompt_ptr.dtype.element_ty)
-    tl.store(prompt_ptr + memory * hidden + columns_W, prompt_W, mask=inside_W)
-
-    tl.debug_barrier()  # the scores read below may have been written by another thread of this program
-    for start in range(0, padded_rows, ROWS):
-        rows_R = start + tl.arange(0, ROWS)
-        valid_R = rows_R < count
-        scores_R = tl.load(weights_ptr + rows_R, mask=valid_R, other=0.0)
-        weights_R = tl.where(valid_R, tl.exp(scores_R - top) / divisor, 0.0)
-        tl.store(weights_ptr + rows_R, weights_R, mask=rows_R < padded_rows)
+    top = tl.max(top_R, axis=0)
+    factors_R = tl.exp(top_R - top)
+    place = memory * splits + split
+    tl.store(tops_ptr + place, top)
+    tl.store(totals_ptr + place, tl.sum(total_R * factors_R, axis=0))
+    mix_W = tl.sum(mix_RW * factors_R[:, None], axis=0)
+    tl.store(mixes_ptr + place * HIDDEN + columns_W, mix_W, mask=columns_W < HIDDEN)
 
 
-def recall_triton(query_BD: Tensor, memories_BND: Tensor, counts_B: Tensor) -> tuple[Tensor, Tensor]:
-    """The kernel's results for the same arguments as `recall_torch`; no gradient.
+@triton.jit(do_not_specialize=["padded_rows", "splits"])  # type: ignore[untyped-decorator]
+def _finish_kernel(  # type: ignore[no-untyped-def]  # noqa: PLR0917
+    counts_ptr,
+    tops_ptr,
+    totals_ptr,
+    mixes_ptr,
+    prompt_ptr,
+    weights_ptr,
+    padded_rows,
+    splits,
+    HIDDEN: tl.constexpr,
+    SPLITS: tl.constexpr,
+    JOINED: tl.constexpr,
+    ROWS: tl.constexpr,
+    COLUMNS: tl.constexpr,
+):
+    memory, part = tl.program_id(0).to(tl.int64), tl.program_id(1)
+    splits_S = tl.arange(0, SPLITS)
+    inside_S = splits_S < splits
+    tops_ptr += memory * splits
+    totals_ptr += memory * splits
+    mixes_ptr += memory * splits * HIDDEN
+    tops_S = tl.load(tops_ptr + splits_S, mask=inside_S, other=LOWEST)
+    top = tl.max(tops_S, axis=0)
+    total = tl.sum(tl.load(totals_ptr + splits_S, mask=inside_S, other=0.0) * tl.exp(tops_S - top), axis=0)
+    divisor = tl.where(total > 0, total, 1.0)
 
-    Returns `prompt_BD` in the memories' dtype and `weights_BN` in fp32. Memories may be strided in B and N; their
-    dtype must be one of `SUPPORTED_DTYPES`, and everything must lie on a CUDA device unless `INTERPRETED`.
+    if part * COLUMNS < HIDDEN:
+        columns_C = part * COLUMNS + tl.arange(0, COLUMNS)
+        inside_C = columns_C < HIDDEN
+        mix_C = tl.zeros([COLUMNS], tl.float32)
+        for start in range(0, splits, JOINED):
+            splits_J = start + tl.arange(0, JOINED)
+            inside_J = splits_J < splits
+            factors_J = tl.exp(tl.load(tops_ptr + splits_J, mask=inside_J, other=LOWEST) - top)
+            offsets_JC = splits_J[:, None] * HIDDEN + columns_C[None, :]
+            mixes_JC = tl.load(mixes_ptr + offsets_JC, mask=inside_J[:, None] & inside_C[None, :], other=0.0)
+            mix_C += tl.sum(mixes_JC * factors_J[:, None], axis=0)
+        prompt_C = (mix_C / divisor).to(prompt_ptr.dtype.element_ty)
+        tl.store(prompt_ptr + memory * HIDDEN + columns_C, prompt_C, mask=inside_C)
+
+    count = tl.load(counts_ptr + memory)
+    rows_R = part * ROWS + tl.arange(0, ROWS)
+    weights_ptr += memory * padded_rows
+    scores_R = tl.load(weights_ptr + rows_R, mask=rows_R < tl.minimum(count, padded_rows), other=LOWEST)
+    weights_R = tl.where(rows_R < count, tl.exp(scores_R - top) / divisor, 0.0)
+    tl.store(weights_ptr + rows_R, weights_R, mask=rows_R < padded_rows)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tiling:
+    """How the first kernel is cut: rows of a tile, tiles in flight, warps of a program, splits of a memory."""
+
+    rows: int
+    stages: int
+    warps: int
+    splits: int
+
+
+def tiling(memories_BND: Tensor) -> Tiling:
+    """The tiling of memories of this shape, dtype and device; never of what they hold, nor of measured times.
+
+    The order of sums, and so the last bits of a result, are those of the tiling.
     """
     batch, padded_rows, hidden = memories_BND.shape
-    if memories_BND.stride(2) != 1:
-        memories_BND = memories_BND.contiguous()
-    counts_B = counts_B.to(memories_BND.device, torch.int64)
-    prompt_BD = memories_BND.new_empty(batch, hidden)
-    weights_BN = torch.empty(batch, padded_rows, dtype=torch.float32, device=memories_BND.device)
-    recall_into(query_BD.contiguous(), memories_BND, counts_B, prompt_BD, weights_BN)
-    return prompt_BD, weights_BN
+    width = triton.next_power_of_2(hidden)
+    rows = max(1, min(64, TILE_ELEMENTS // width))
+    warps = max(1, min(16, width // WIDEST_WARP))
+    wanted = triton.cdiv(WARPS_A_PROCESSOR // warps * _processors(memories_BND.device), max(batch, 1))
+    worthwhile = triton.cdiv(padded_rows, 4 * STAGES * rows)  # fewer tiles would cost more to join than to read
+    return Tiling(rows=rows, stages=STAGES, warps=warps, splits=max(1, min(wanted, worthwhile)))
+
+
+def launching(memories_BND: Tensor, scales_BN: Tensor | None, cut: Tiling) -> dict[str, int]:
+    """What every kernel that goes through memories is told of how they lie and how they are cut."""
+    hidden = memories_BND.shape[2]
+    scales_stride, scale_stride = (0, 0) if scales_BN is None else scales_BN.stride()
+    return {
+        "memory_stride": memories_BND.stride(0),
+        "row_stride": memories_BND.stride(1),
+        "scales_stride": scales_stride,
+        "scale_stride": scale_stride,
+        "HIDDEN": hidden,
+        "WIDTH": triton.next_power_of_2(hidden),
+        "ROWS": cut.rows,
+        "STAGES": cut.stages,
+        "SCALED": scales_BN is not None,
+        "num_warps": cut.warps,
+        "enable_fp_fusion": True,  # said, not left to the default, which changes between triton releases
+    }
+
+
+def _processors(device: torch.device) -> int:
+    return torch.cuda.get_device_properties(device).multi_processor_count if device.type == "cuda" else 1
 
 
 def recall_into(
-    query_BD: Tensor, memories_BND: Tensor, counts_B: Tensor, prompt_BD: Tensor, weights_BN: Tensor
+    query_BD: Tensor,
+    memories_BND: Tensor,
+    counts_B: Tensor,
+    prompt_BD: Tensor,
+    weights_BN: Tensor,
+    *,
+    scales_BN: Tensor | None = None,
+    cut: Tiling | None = None,
 ) -> None:
-    """Launch the kernel into given, contiguous outputs; every element of both is written, whatever they held."""
+    """Launch the kernels into given, contiguous outputs; every element of both is written, whatever they held.
+
+    Memories may be strided in B and N. `cut` is for measurements, `tiling` the default.
+    """
     batch, padded_rows, hidden = memories_BND.shape
-    width = triton.next_power_of_2(hidden)
-    rows = max(1, min(64, _TILE_ELEMENTS // width))
-    _recall_kernel[(batch,)](
-        query_BD,
-        memories_BND,
-        counts_B.contiguous(),
-        prompt_BD,
-        weights_BN,
-        padded_rows,
-        memories_BND.stride(0),
-        memories_BND.stride(1),
-        hidden,
-        ROWS=rows,
-        WIDTH=width,
-        num_warps=8,
-        enable_fp_fusion=True,  # said, not left to the default, which changes between triton releases
-    )
+    if batch == 0:
+        return
+    cut = cut or tiling(memories_BND)
+    counts_B = counts_B.contiguous()
+    tops_BS, totals_BS = weights_BN.new_empty(2, batch, cut.splits)
+    mixes_BSD = weights_BN.new_empty(batch, cut.splits, hidden)
+    with torch.cuda.device_of(memories_BND):
+        _split_kernel[batch, cut.splits](
+            query_BD.contiguous(),
+            memories_BND,
+            memories_BND if scales_BN is None else scales_BN,
+            counts_B,
+            weights_BN,
+            tops_BS,
+            totals_BS,
+            mixes_BSD,
+            padded_rows,
+            **launching(memories_BND, scales_BN, cut),
+        )
+        parts = max(triton.cdiv(padded_rows, FINISHED_ROWS), triton.cdiv(hidden, FINISHED_COLUMNS))
+        _finish_kernel[batch, parts](
+            counts_B,
+            tops_BS,
+            totals_BS,
+            mixes_BSD,
+            prompt_BD,
+            weights_BN,
+            padded_rows,
+            cut.splits,
+            HIDDEN=hidden,
+            SPLITS=max(64, triton.next_power_of_2(cut.splits)),  # one kernel for all short memories
+            JOINED=JOINED_SPLITS,
+            ROWS=FINISHED_ROWS,
+            COLUMNS=FINISHED_COLUMNS,
+            num_warps=8,
+            enable_fp_fusion=True,
+        )

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 import torch
 
-from hmt_kernels.dispatch import BackendError, recall
+from hmt_kernels.backends import BackendError
+from hmt_kernels.dispatch import recall
 from hmt_kernels.recall import recall_torch
 
 QUERY_BD, MEMORIES_BND, COUNTS_B = torch.ones(2, 4), torch.ones(2, 3, 4), torch.tensor([3, 1])
@@ -24,8 +25,8 @@ def test_on_the_cpu_the_torch_definition_computes(backend: Any) -> None:
 
 
 def test_forcing_triton_on_the_cpu_says_why_it_cannot_be(monkeypatch: pytest.MonkeyPatch) -> None:
-    module = pytest.importorskip("hmt_kernels.recall_triton", reason="triton has no wheel for this platform")
-    monkeypatch.setattr(module, "INTERPRETED", False)
+    triton = pytest.importorskip("triton", reason="triton has no wheel for this platform")
+    monkeypatch.setattr(triton.knobs.runtime, "interpret", False)
     with pytest.raises(BackendError, match="not on a CUDA device"):
         recall(QUERY_BD, MEMORIES_BND, COUNTS_B, backend="triton")
 
@@ -39,7 +40,6 @@ def test_forcing_triton_where_it_is_not_installed_says_so(monkeypatch: pytest.Mo
 
 def test_a_broken_triton_is_an_error_and_not_a_silent_change_of_back_end(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("triton", reason="triton has no wheel for this platform")
-    monkeypatch.delitem(sys.modules, "hmt_kernels.recall_triton", raising=False)
     monkeypatch.setitem(sys.modules, "triton.language", None)  # what an import of it then finds
     with pytest.raises(ImportError):
         recall(QUERY_BD, MEMORIES_BND, COUNTS_B, backend="triton")
@@ -81,9 +81,9 @@ def test_the_package_itself_loads_no_torch() -> None:
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device on this machine")
 def test_auto_takes_triton_on_cuda(monkeypatch: pytest.MonkeyPatch) -> None:
-    from hmt_kernels import recall_triton
+    from hmt_kernels import recall_operator
 
     calls = []
-    monkeypatch.setattr(recall_triton, "recall_triton", lambda *tensors: calls.append(tensors))
+    monkeypatch.setattr(recall_operator, "recall_triton", lambda *tensors: calls.append(tensors))
     recall(QUERY_BD.cuda(), MEMORIES_BND.cuda(), COUNTS_B)
     assert len(calls) == 1

@@ -10,8 +10,9 @@ from pathlib import Path
 HERE = Path(__file__).parent
 
 
-def test_the_kernel_agrees_with_the_definition_under_the_interpreter() -> None:
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(HERE / "test_recall_triton.py")]
+def test_the_kernels_agree_with_their_definitions_under_the_interpreter() -> None:
+    files = sorted(str(path) for path in HERE.glob("test_*_triton.py"))
+    command = [sys.executable, "-m", "pytest", "-q", "-m", "not gpu", "-p", "no:cacheprovider", *files]
     clean = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     done = subprocess.run(
         command,

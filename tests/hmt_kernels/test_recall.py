@@ -10,6 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hmt_kernels.fp8 import to_fp8
 from hmt_kernels.recall import recall_torch
 
 NAN = float("nan")
@@ -108,3 +109,13 @@ def test_a_query_far_along_one_memory_recalls_that_memory() -> None:
     prompt_BD, weights_BN = recall_torch(memories_BND[:, 4] * 100, memories_BND, torch.tensor([6]))
     torch.testing.assert_close(prompt_BD, memories_BND[:, 4])
     assert weights_BN.argmax(dim=1).tolist() == [4]
+
+
+def test_memories_in_8_bits_are_their_rows_times_their_scales() -> None:
+    query_BD, exact_BND = (tensor.float() for tensor in memory(50, 16, batch=2))
+    memories_BND, scales_BN = to_fp8(exact_BND)
+    counts_B = torch.tensor([50, 20])
+    prompt_BD, weights_BN = recall_torch(query_BD, memories_BND, counts_B, scales_BN)
+    expected = recall_torch(query_BD, memories_BND.float() * scales_BN[..., None], counts_B)
+    torch.testing.assert_close((prompt_BD, weights_BN), expected)
+    assert prompt_BD.dtype == torch.float32
