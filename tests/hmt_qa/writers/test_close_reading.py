@@ -13,7 +13,9 @@ from hmt_qa.writers import close_reading
 from hmt_qa.writers.close_reading import CloseReader, Posed
 
 TOWER = "The tower of Skerry Point was built in 1889 by Agnes Farrow, who had the stone brought from Norway by ship. "
-MILL = "The mill at Dunmore was built in 1902 by Robert Hale. It ground oats and barley until the river changed its bed. "
+MILL = (
+    "The mill at Dunmore was built in 1902 by Robert Hale. It ground oats and barley until the river changed its bed. "
+)
 HARBOUR = "The harbour has room for forty boats, and its wall was made higher after the storm of the winter of 1931. "
 
 
