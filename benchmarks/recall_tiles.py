@@ -1,4 +1,4 @@
-"""Tries tilings of the recall kernel on a GPU: what the constants in hmt_kernels/recall_triton.py were chosen by.
+"""Tries tilings of the recall kernels on a GPU: for the constants of tiling.py and strongest_triton.py.
 
     python benchmarks/recall_tiles.py [--rows 1000000] [--hidden 512] [--dtype bfloat16]... [--best 12]
 
@@ -13,15 +13,18 @@ from itertools import product
 import torch
 import triton
 
+from hmt_kernels import strongest_triton
 from hmt_kernels.recall import prompt_dtype
-from hmt_kernels.recall_triton import Tiling, recall_into
+from hmt_kernels.recall_triton import recall_into
+from hmt_kernels.tiling import Tiling
 from hmt_qa.bench.limits import COPIED
 from hmt_qa.bench.recall import Memory
 from hmt_qa.bench.replaying import seconds_a_call
 
-ELEMENTS_AND_WARPS = ((512, 1), (1024, 1), (2048, 1), (2048, 2), (2048, 4), (4096, 4), (8192, 8))
-STAGES = (1, 2, 4, 6)
-WARPS_A_PROCESSOR = (8, 12, 16, 24, 32)
+ELEMENTS_AND_WARPS = ((1024, 1), (2048, 1), (2048, 2), (2048, 4), (4096, 4), (8192, 8))
+STAGES = (1, 3, 4, 6)
+WARPS_A_PROCESSOR = (8, 12, 16, 24)
+CHUNKS_AND_WARPS = ((256, 1), (512, 1), (512, 2), (1024, 1), (1024, 4), (2048, 4), (2048, 8), (4096, 8))
 
 
 def main() -> None:
@@ -41,6 +44,12 @@ def main() -> None:
         for seconds, cut, programs in sorted(tried(memory), key=lambda one: one[0])[: chosen.best]:
             share = memory.size / seconds / copy
             print(f"{dtype:>14} {seconds * 1e6:8.1f} us {share:6.3f} of the copy  {programs} a processor  {cut}")
+
+    weights_BN, counts_B = torch.rand(1, chosen.rows, device=device), torch.tensor([chosen.rows], device=device)
+    for size, warps in CHUNKS_AND_WARPS:
+        strongest_triton.CHUNK_SIZE, strongest_triton.WARPS = size, warps
+        seconds = seconds_a_call([lambda: strongest_triton.strongest_triton(weights_BN, counts_B, 64)], device)
+        print(f"64 strongest   {seconds * 1e6:8.1f} us  chunks of {size}, {warps} warps")
 
 
 def tried(memory: Memory) -> list[tuple[float, Tiling, int]]:

@@ -14,7 +14,6 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-import numpy as np
 from tokenizers import Tokenizer
 
 from hmt_qa import chain
@@ -258,15 +257,15 @@ class LocalEngine:
         """Memories (N, M, D) on this engine's device from raw little-endian bytes, `hidden` numbers a segment."""
         import torch
 
+        from hmt_qa.model.capturing import handed_over
+
         kind = getattr(torch, dtype or self.dtype)
         memories = self.config.memories_per_segment
         if not raw:
             return torch.zeros(0, memories, hidden // memories, dtype=self.machine.dtype, device=self.machine.device)
         shape = (-1, memories, hidden // memories)
-        if self.machine.device.type == "cuda":  # through page-locked memory, beside what the device is at
-            staged = torch.empty(len(raw), dtype=torch.uint8, pin_memory=True)
-            staged.numpy()[:] = np.frombuffer(raw, np.uint8)
-            return staged.view(kind).reshape(shape).to(self.machine.device, self.machine.dtype, non_blocking=True)
+        if self.machine.device.type == "cuda":
+            return handed_over(raw, kind, self.machine.device).reshape(shape).to(self.machine.dtype)
         flat = torch.frombuffer(bytearray(raw), dtype=kind).reshape(shape)
         # A copy, aligned as torch aligns: matrix products differ in their last bits with the address of their operands.
         return flat.to(self.machine.device, self.machine.dtype, copy=True)

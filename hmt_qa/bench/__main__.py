@@ -41,9 +41,8 @@ def _measured(given: argparse.Namespace) -> Report:
     place = {"device": given.device, "dtype": given.dtype}
     engine = ShapedEngine(given.model, given.shape, **place) if given.shape else LocalEngine(given.model, **place)
     if given.what == "ingest" and given.replicas:
-        return replicas.replicas(
-            given.model, given.replicas, ingest.Sizes(tokens=given.tokens, documents=given.documents)
-        )
+        shared = ingest.Sizes(tokens=given.tokens, documents=given.documents)
+        return replicas.replicas(given.model, given.replicas, shared, device=engine.machine.device)
     if given.what == "ingest":
         sizes = ingest.Sizes(tokens=given.tokens, documents=given.documents, baselines=not given.alone)
         return ingest.ingest(engine, sizes, minilm=given.minilm)

@@ -27,8 +27,7 @@ from hmt_qa.types import Segment
 logger = logging.getLogger(__name__)
 
 AGREEMENT = 0.99
-"""Least mean cosine of memories and the published loop's. Another order of sums in bfloat16 stays above; single memories
-may differ by more, as each is read into the next."""
+"""Least mean cosine of memories and the published loop's: another order of sums in bfloat16 stays above."""
 GATE_SEGMENTS = 12
 LOOP_SEGMENTS = 48
 _FEW_TOKENS = 5_000

@@ -132,7 +132,7 @@ class _Case:
         self._compare("looking", times, self.memory.size, (0.8, 3) if barred else (None, None))
 
     def time_learning(self) -> None:
-        """The gradient of query and memories. Launched call by call: of few rows this is the time of launching."""
+        """The gradient of query and memories, launched call by call: of few rows this is the time of launching."""
         query_BD = self.memory.query_BD.clone().requires_grad_()
         memories_BND = self.memory.memories_BND.clone().requires_grad_()
         times = {}

@@ -9,6 +9,7 @@ import torch
 
 from hmt_qa.bench.limits import REPEATS, WARMING, drain, median_seconds
 
+CALLS = 10  # at least, of those timed together on a GPU: to launch a graph takes ten microseconds and more
 CACHES = 4  # what is read in turns is so many times the second-level cache: none of it is still there
 
 
@@ -27,7 +28,14 @@ def seconds_a_call(
     What cannot be `recorded`, as a gradient cannot, is launched call by call.
     """
     on_gpu = device.type == "cuda"
-    run = _recorded(calls, device) if on_gpu and recorded else lambda: [call() for call in calls]
+    if on_gpu:
+        calls = [*calls] * -(-CALLS // len(calls))
+
+    def one_by_one() -> None:
+        for call in calls:
+            call()
+
+    run = _recorded(calls, device) if on_gpu and recorded else one_by_one
     timed = _median_on_gpu(run, repeats) if on_gpu else median_seconds(run, device, repeats)
     return timed / len(calls)
 

@@ -66,11 +66,11 @@ class FusedLayers:
         """Hidden states after the final norm, (B, T, D)."""
         places_1T = torch.arange(embeds_BTD.shape[1], device=embeds_BTD.device)[None]
         turns = self._inner.rotary_emb(embeds_BTD, places_1T)
-        hidden_BTD = embeds_BTD
+        hidden_BTD, added_BTD = embeds_BTD, torch.zeros_like(embeds_BTD)
         with _steady():
             for weights in self._weights:
-                hidden_BTD = self._layer(hidden_BTD, *turns, *weights)
-        normed_BTD: Tensor = self._inner.norm(hidden_BTD)
+                hidden_BTD, added_BTD = self._layer(hidden_BTD, added_BTD, *turns, *weights)
+        normed_BTD: Tensor = self._inner.norm(hidden_BTD + added_BTD)
         return normed_BTD
 
     @contextmanager
@@ -82,15 +82,18 @@ class FusedLayers:
 
 def _layer(
     x_BTD: Tensor,
+    added_BTD: Tensor,
     cos_1TE: Tensor,
     sin_1TE: Tensor,
     *weights: Any,
     attend: Any,
     heads: tuple[int, int, int],
     epsilon: float,
-) -> Tensor:
+) -> tuple[Tensor, Tensor]:
+    """A layer's result, as two terms whose sum belongs to the norm of the next one."""
     before_D, w_qkv, query_E, key_E, w_out, between_D, w_gate_up, w_down = weights
     queries, groups, size = heads
+    x_BTD = x_BTD + added_BTD
     parts = linear(_normed(x_BTD, before_D, epsilon), w_qkv).split([queries * size, groups * size, groups * size], -1)
     q_BTHE, k_BTGE, v_BTGE = (part.unflatten(-1, (-1, size)) for part in parts)
     if query_E is not None:
@@ -99,7 +102,7 @@ def _layer(
     seen_BTHE, _ = attend(query=q_BHTE, key=k_BGTE, value=v_BTGE.transpose(1, 2), is_causal=True)
     x_BTD = x_BTD + linear(seen_BTHE.flatten(2), w_out)
     gate_BTF, up_BTF = linear(_normed(x_BTD, between_D, epsilon), w_gate_up).chunk(2, -1)
-    return x_BTD + linear(silu(gate_BTF) * up_BTF, w_down)
+    return x_BTD, linear(silu(gate_BTF) * up_BTF, w_down)
 
 
 def _normed(x: Tensor, weight: Tensor, epsilon: float) -> Tensor:

@@ -20,7 +20,7 @@ from hmt_qa.model import backbone
 from hmt_qa.model.capturing import Capture
 from hmt_qa.model.hmt import HMTForCausalLM, Segments
 
-PROMPT_STEP = 256
+PROMPT_STEP = 128
 LONGEST_PROMPT = 2048
 LONGEST_ANSWER = 512
 

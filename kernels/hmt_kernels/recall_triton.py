@@ -1,28 +1,27 @@
 """Memory recall in two Triton kernels that read the memories once; imported only where Triton is wanted.
 
 Shapes: B questions (or documents) · N memory rows, padded · D hidden size · S splits.
-Tiles: ROWS of N · WIDTH covers D.
+Tiles: ROWS of N · PIECES of SPAN, which a warp loads at once, are the WIDTH that covers D.
 
 A memory is split over S programs, so that one long memory keeps the whole device busy. Each leaves the maximum, the sum
 and the mix of an online softmax over its rows, and the raw scores. A second, small kernel joins the splits and makes
 weights of the scores: N numbers, little beside the N x D of the memories.
 
-A program is one warp, unless a row is too wide for it, and each row of its tile keeps a softmax of its own, joined once
-at the end: inside the loop nothing waits for another warp, and all that is left to do is to load.
+Each row of a tile keeps a softmax of its own, joined once at the end, and lies in one warp: inside the loop no warp
+waits for another's numbers. Rows of a flat tile would be laid across warps; so they are cut into pieces.
 """
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import torch
 import triton
 import triton.language as tl
 from torch import Tensor
 
+from hmt_kernels.tiling import Tiling, launching, tiling
+
 LOWEST = tl.constexpr(torch.finfo(torch.float32).min)
-TILE_ELEMENTS, WIDEST_WARP, STAGES, WARPS_A_PROCESSOR = 1024, 2048, 4, 12  # by benchmarks/recall_tiles.py
-FINISHED_ROWS, FINISHED_COLUMNS, JOINED_SPLITS = 2048, 32, 128  # what one program of the second kernel finishes
+FINISHED_ROWS, FINISHED_COLUMNS = 2048, 16  # what one program of the second kernel finishes
 
 
 @triton.jit(do_not_specialize=["padded_rows"])  # type: ignore[untyped-decorator]  # triton ships no types
@@ -43,6 +42,7 @@ def _split_kernel(  # type: ignore[no-untyped-def]  # noqa: PLR0917  # a launch 
     HIDDEN: tl.constexpr,
     WIDTH: tl.constexpr,
     ROWS: tl.constexpr,
+    SPAN: tl.constexpr,
     STAGES: tl.constexpr,
     SCALED: tl.constexpr,
 ):
@@ -54,10 +54,11 @@ def _split_kernel(  # type: ignore[no-untyped-def]  # noqa: PLR0917  # a launch 
     first = split * share
     last = tl.minimum(first + share, count)
 
-    columns_W = tl.arange(0, WIDTH)
+    PIECES: tl.constexpr = WIDTH // SPAN
+    columns_PS = tl.arange(0, PIECES)[:, None] * SPAN + tl.arange(0, SPAN)[None, :]
     slots_R = tl.arange(0, ROWS)
-    query_W = tl.load(query_ptr + memory * HIDDEN + columns_W, mask=columns_W < HIDDEN, other=0.0).to(tl.float32)
-    tile_RW = slots_R.to(tl.int64)[:, None] * row_stride + columns_W[None, :]
+    query_PS = tl.load(query_ptr + memory * HIDDEN + columns_PS, mask=columns_PS < HIDDEN, other=0.0).to(tl.float32)
+    tile_RPS = slots_R.to(tl.int64)[:, None, None] * row_stride + columns_PS[None, :, :]
     memories_ptr += memory * memory_stride + first.to(tl.int64) * row_stride
     scales_ptr += memory * scales_stride
     scores_ptr += memory * padded_rows
@@ -65,16 +66,16 @@ def _split_kernel(  # type: ignore[no-untyped-def]  # noqa: PLR0917  # a launch 
     # Finite, so that a row slot or a split without rows makes no NaN.
     top_R = tl.full([ROWS], LOWEST, tl.float32)
     total_R = tl.zeros([ROWS], tl.float32)
-    mix_RW = tl.zeros([ROWS, WIDTH], tl.float32)
+    mix_RPS = tl.zeros([ROWS, PIECES, SPAN], tl.float32)
     for start in tl.range(first, last, ROWS, num_stages=STAGES):
         rows_R = start + slots_R
         valid_R = rows_R < last
         # Masked lanes are never read, so NaN in padding cannot enter.
-        mask_RW = valid_R[:, None]
+        mask_RPS = valid_R[:, None, None]
         if HIDDEN != WIDTH:
-            mask_RW = mask_RW & (columns_W < HIDDEN)[None, :]
-        values_RW = tl.load(memories_ptr + tile_RW, mask=mask_RW, other=0.0).to(tl.float32)
-        scores_R = tl.sum(values_RW * query_W[None, :], axis=1)
+            mask_RPS = mask_RPS & (columns_PS < HIDDEN)[None, :, :]
+        values_RPS = tl.load(memories_ptr + tile_RPS, mask=mask_RPS, other=0.0).to(tl.float32)
+        scores_R = tl.sum(tl.sum(values_RPS * query_PS[None, :, :], axis=1), axis=1)
         if SCALED:
             scales_R = tl.load(scales_ptr + rows_R.to(tl.int64) * scale_stride, mask=valid_R, other=0.0)
             scores_R *= scales_R
@@ -87,7 +88,7 @@ def _split_kernel(  # type: ignore[no-untyped-def]  # noqa: PLR0917  # a launch 
         total_R = total_R * shrink_R + shares_R
         if SCALED:
             shares_R *= scales_R
-        mix_RW = mix_RW * shrink_R[:, None] + shares_R[:, None] * values_RW
+        mix_RPS = mix_RPS * shrink_R[:, None, None] + shares_R[:, None, None] * values_RPS
         top_R = new_top_R
         memories_ptr += ROWS * row_stride
 
@@ -96,8 +97,8 @@ def _split_kernel(  # type: ignore[no-untyped-def]  # noqa: PLR0917  # a launch 
     place = memory * splits + split
     tl.store(tops_ptr + place, top)
     tl.store(totals_ptr + place, tl.sum(total_R * factors_R, axis=0))
-    mix_W = tl.sum(mix_RW * factors_R[:, None], axis=0)
-    tl.store(mixes_ptr + place * HIDDEN + columns_W, mix_W, mask=columns_W < HIDDEN)
+    mix_PS = tl.sum(mix_RPS * factors_R[:, None, None], axis=0)
+    tl.store(mixes_ptr + place * HIDDEN + columns_PS, mix_PS, mask=columns_PS < HIDDEN)
 
 
 @triton.jit(do_not_specialize=["padded_rows", "splits"])  # type: ignore[untyped-decorator]
@@ -112,34 +113,30 @@ def _finish_kernel(  # type: ignore[no-untyped-def]  # noqa: PLR0917
     splits,
     HIDDEN: tl.constexpr,
     SPLITS: tl.constexpr,
-    JOINED: tl.constexpr,
     ROWS: tl.constexpr,
     COLUMNS: tl.constexpr,
 ):
     memory, part = tl.program_id(0).to(tl.int64), tl.program_id(1)
     splits_S = tl.arange(0, SPLITS)
     inside_S = splits_S < splits
-    tops_ptr += memory * splits
-    totals_ptr += memory * splits
-    mixes_ptr += memory * splits * HIDDEN
-    tops_S = tl.load(tops_ptr + splits_S, mask=inside_S, other=LOWEST)
+    places_S = memory * splits + splits_S
+    tops_S = tl.load(tops_ptr + places_S, mask=inside_S, other=LOWEST)
     top = tl.max(tops_S, axis=0)
-    total = tl.sum(tl.load(totals_ptr + splits_S, mask=inside_S, other=0.0) * tl.exp(tops_S - top), axis=0)
+    factors_S = tl.exp(tops_S - top)
+    total = tl.sum(tl.load(totals_ptr + places_S, mask=inside_S, other=0.0) * factors_S, axis=0)
     divisor = tl.where(total > 0, total, 1.0)
 
     if part * COLUMNS < HIDDEN:
         columns_C = part * COLUMNS + tl.arange(0, COLUMNS)
-        inside_C = columns_C < HIDDEN
-        mix_C = tl.zeros([COLUMNS], tl.float32)
-        for start in range(0, splits, JOINED):
-            splits_J = start + tl.arange(0, JOINED)
-            inside_J = splits_J < splits
-            factors_J = tl.exp(tl.load(tops_ptr + splits_J, mask=inside_J, other=LOWEST) - top)
-            offsets_JC = splits_J[:, None] * HIDDEN + columns_C[None, :]
-            mixes_JC = tl.load(mixes_ptr + offsets_JC, mask=inside_J[:, None] & inside_C[None, :], other=0.0)
-            mix_C += tl.sum(mixes_JC * factors_J[:, None], axis=0)
-        prompt_C = (mix_C / divisor).to(prompt_ptr.dtype.element_ty)
-        tl.store(prompt_ptr + memory * HIDDEN + columns_C, prompt_C, mask=inside_C)
+        offsets_SC = places_S[:, None] * HIDDEN + columns_C[None, :]
+        mask_SC = inside_S[:, None] & (columns_C < HIDDEN)[None, :]
+        mixes_SC = tl.load(mixes_ptr + offsets_SC, mask=mask_SC, other=0.0)
+        prompt_C = tl.sum(mixes_SC * factors_S[:, None], axis=0) / divisor
+        tl.store(
+            prompt_ptr + memory * HIDDEN + columns_C,
+            prompt_C.to(prompt_ptr.dtype.element_ty),
+            mask=columns_C < HIDDEN,
+        )
 
     count = tl.load(counts_ptr + memory)
     rows_R = part * ROWS + tl.arange(0, ROWS)
@@ -147,53 +144,6 @@ def _finish_kernel(  # type: ignore[no-untyped-def]  # noqa: PLR0917
     scores_R = tl.load(weights_ptr + rows_R, mask=rows_R < tl.minimum(count, padded_rows), other=LOWEST)
     weights_R = tl.where(rows_R < count, tl.exp(scores_R - top) / divisor, 0.0)
     tl.store(weights_ptr + rows_R, weights_R, mask=rows_R < padded_rows)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tiling:
-    """How the first kernel is cut: rows of a tile, tiles in flight, warps of a program, splits of a memory."""
-
-    rows: int
-    stages: int
-    warps: int
-    splits: int
-
-
-def tiling(memories_BND: Tensor) -> Tiling:
-    """The tiling of memories of this shape, dtype and device; never of what they hold, nor of measured times.
-
-    The order of sums, and so the last bits of a result, are those of the tiling.
-    """
-    batch, padded_rows, hidden = memories_BND.shape
-    width = triton.next_power_of_2(hidden)
-    rows = max(1, min(64, TILE_ELEMENTS // width))
-    warps = max(1, min(16, width // WIDEST_WARP))
-    wanted = triton.cdiv(WARPS_A_PROCESSOR // warps * _processors(memories_BND.device), max(batch, 1))
-    worthwhile = triton.cdiv(padded_rows, 4 * STAGES * rows)  # fewer tiles would cost more to join than to read
-    return Tiling(rows=rows, stages=STAGES, warps=warps, splits=max(1, min(wanted, worthwhile)))
-
-
-def launching(memories_BND: Tensor, scales_BN: Tensor | None, cut: Tiling) -> dict[str, int]:
-    """What every kernel that goes through memories is told of how they lie and how they are cut."""
-    hidden = memories_BND.shape[2]
-    scales_stride, scale_stride = (0, 0) if scales_BN is None else scales_BN.stride()
-    return {
-        "memory_stride": memories_BND.stride(0),
-        "row_stride": memories_BND.stride(1),
-        "scales_stride": scales_stride,
-        "scale_stride": scale_stride,
-        "HIDDEN": hidden,
-        "WIDTH": triton.next_power_of_2(hidden),
-        "ROWS": cut.rows,
-        "STAGES": cut.stages,
-        "SCALED": scales_BN is not None,
-        "num_warps": cut.warps,
-        "enable_fp_fusion": True,  # said, not left to the default, which changes between triton releases
-    }
-
-
-def _processors(device: torch.device) -> int:
-    return torch.cuda.get_device_properties(device).multi_processor_count if device.type == "cuda" else 1
 
 
 def recall_into(
@@ -242,7 +192,6 @@ def recall_into(
             cut.splits,
             HIDDEN=hidden,
             SPLITS=max(64, triton.next_power_of_2(cut.splits)),  # one kernel for all short memories
-            JOINED=JOINED_SPLITS,
             ROWS=FINISHED_ROWS,
             COLUMNS=FINISHED_COLUMNS,
             num_warps=8,

@@ -13,7 +13,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-CHUNK_SIZE = 2048
+CHUNK_SIZE, WARPS = 2048, 8
 
 
 @triton.jit(do_not_specialize=["size"])  # type: ignore[untyped-decorator]  # triton ships no types
@@ -75,7 +75,7 @@ def strongest_triton(weights_BN: Tensor, counts_B: Tensor, top: int) -> tuple[Te
                 CHUNK=CHUNK_SIZE,
                 FIRST=given.dtype == torch.float32,
                 LAST=last,
-                num_warps=8,
+                num_warps=WARPS,
                 enable_fp_fusion=True,
             )
             given, size = keys, chunks * kept

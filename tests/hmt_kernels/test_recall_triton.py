@@ -160,15 +160,15 @@ def computed(
     splits: int | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """The kernels' results, into outputs that hold NaN before."""
-    from hmt_kernels import recall_triton
+    from hmt_kernels.recall_triton import recall_into
+    from hmt_kernels.tiling import tiling
 
-    cut = recall_triton.tiling(memories_BND)
+    cut = tiling(memories_BND)
     dtype = prompt_dtype(query_BD, memories_BND)
     prompt_BD = torch.full(query_BD.shape, float("nan"), dtype=dtype, device=query_BD.device)
     weights_BN = torch.full(memories_BND.shape[:2], float("nan"), device=query_BD.device)
-    # Interpreted, wider tiles are faster.
-    cut = replace(cut, splits=splits or cut.splits, rows=cut.rows if memories_BND.is_cuda else 8)
-    recall_triton.recall_into(query_BD, memories_BND, counts_B, prompt_BD, weights_BN, scales_BN=scales_BN, cut=cut)
+    cut = replace(cut, splits=splits or cut.splits)
+    recall_into(query_BD, memories_BND, counts_B, prompt_BD, weights_BN, scales_BN=scales_BN, cut=cut)
     return prompt_BD, weights_BN
 
 

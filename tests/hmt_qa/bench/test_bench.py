@@ -12,6 +12,7 @@ from hmt_qa.bench import ask, ingest, scale, work
 from hmt_qa.bench.__main__ import main
 from hmt_qa.bench.baselines import published_loop, whole_as_context
 from hmt_qa.bench.documents import random_document
+from hmt_qa.bench.replicas import replicas
 from hmt_qa.engine import LocalEngine
 from hmt_qa.errors import BenchmarkRefused
 from hmt_qa.model import backbone
@@ -112,3 +113,15 @@ def test_the_command_prints_json_alone_where_asked(capsys, tmp_path):
 def test_a_missing_model_is_one_line(capsys, tmp_path):
     assert main(["scale", "--model", str(tmp_path)]) == 1
     assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_replicas_read_alone_and_all_at_once(checkpoint):
+    report = replicas(checkpoint, 2, ingest.Sizes(tokens=100, documents=2), device=torch.device("cpu"))
+    alone, together, ratio = (figure.value for figure in report.figures)
+    assert ratio == pytest.approx(together / alone)
+
+
+@pytest.mark.skipif(torch.cuda.device_count() > 7, reason="so many GPUs are here")
+def test_more_replicas_than_gpus_are_refused(checkpoint):
+    with pytest.raises(BenchmarkRefused, match="8 replicas need 8 GPUs"):
+        replicas(checkpoint, 8, ingest.Sizes(), device=torch.device("cuda"))
