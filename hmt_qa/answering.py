@@ -23,11 +23,15 @@ SAYS_IT = 0.5  # share of the answer's words a sentence must hold to be where th
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """How many of the places found are read, which documents the question spans, what must not be read."""
+    """How many of the places found are read, which documents the question spans, what must not be read.
+
+    Of the places after the best one only those within `budget` tokens are read; None sets no bound of its own.
+    """
 
     top: int
     spanned: Sequence[str] = ()
     without: Sequence[Place] = ()
+    budget: int | None = None
 
 
 class Answerer:
@@ -89,7 +93,7 @@ class Answerer:
         segments = self._library.segments([ranked.place for ranked in found.places])
         recalled = [Evidence(place, segment) for place, segment in zip(found.places, segments, strict=True)]
         shunned = self._library.segments(choice.without)
-        return choose(recalled, top=choice.top, spanned=choice.spanned, without=shunned)
+        return choose(recalled, top=choice.top, spanned=choice.spanned, without=shunned, budget=choice.budget)
 
     def _passages(self, evidence: Sequence[Evidence]) -> list[Passage]:
         """What can be read of it; raises `TextNotKept` where none has any text."""
@@ -140,12 +144,12 @@ class Answerer:
         first = quoted[0]
         text, offset = "".join(item.segment.text for item in quoted), first.segment.char_start
         document = self._library.document(first.segment.place.document)
-        page = page_at(self._library.pages(document.id), start)
+        page, page_label = self._page(document.id, [item.segment for item in quoted], start)
         return Citation(
             document=document.id,
             title=document.title,
-            page=page.number,
-            page_label=page.label,
+            page=page,
+            page_label=page_label,
             char_start=start,
             char_end=end,
             quote=text[start - offset : end - offset],
@@ -156,7 +160,15 @@ class Answerer:
             keyword_rank=first.place.keyword_rank,
             segment=first.segment.place.segment,
             segment_last=quoted[-1].segment.place.segment,
+            boxes=tuple(self._library.quote_boxes(document.id, start, end)),
         )
+
+    def _page(self, document: str, quoted: Sequence[StoredSegment], start: int) -> tuple[int, str]:
+        """Number and label of the page where a quote begins, which of several only the pages tell."""
+        if quoted[0].page_first == quoted[-1].page_last:
+            return quoted[0].page_first, quoted[0].page_label
+        page = page_at(self._library.pages(document), start)
+        return page.number, page.label
 
 
 def _quoted(run: Sequence[Evidence], span: Span) -> list[Evidence]:

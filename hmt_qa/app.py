@@ -15,16 +15,14 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self, Unpack
 
 from hmt_qa import awaiting, plugins
-from hmt_qa.citing import page_at
 from hmt_qa.conversing import Conversing
 from hmt_qa.engine import LocalEngine
 from hmt_qa.errors import JobEnded, NothingIngested, UnknownDocument
-from hmt_qa.evidence import SPARE
 from hmt_qa.following import together
 from hmt_qa.options import AskOptions, ChatOptions, SearchOptions
 from hmt_qa.ports import Ingestor, Library, ProgressObserver
 from hmt_qa.prompt import question_ids
-from hmt_qa.retrieval import Earlier, Found, RankedPlace, Retriever
+from hmt_qa.retrieval import Found, RankedPlace, Retriever
 from hmt_qa.spanning import spanned
 from hmt_qa.types import (
     Answer,
@@ -53,6 +51,7 @@ from hmt_qa.types import (
 
 if TYPE_CHECKING:
     from hmt_qa.answering import Answerer
+    from hmt_qa.asking import FollowUp
     from hmt_qa.comparing import Content
     from hmt_qa.writers.contract import Writer
 
@@ -197,6 +196,7 @@ class DocumentQA:
         top: int = EVIDENCE_PLACES,
         as_of_page: int | None = None,
         verify: bool = False,
+        budget: int | None = None,
     ) -> Answer:
         """The whole answer; `stream` gives it as it is written."""
         for item in self.stream(
@@ -207,6 +207,7 @@ class DocumentQA:
             top=top,
             as_of_page=as_of_page,
             verify=verify,
+            budget=budget,
         ):
             if isinstance(item, Answer):
                 return item
@@ -222,13 +223,15 @@ class DocumentQA:
         top: int = EVIDENCE_PLACES,
         as_of_page: int | None = None,
         verify: bool = False,
+        budget: int | None = None,
     ) -> Iterator[str | Answer]:
         """Text pieces of the answer as they are written, then the `Answer` itself.
 
         `documents` are ids; without them all of `collection`, or of the library, is asked. `top` segments are
-        recalled and, in evidence mode, re-read. With `as_of_page` every document is asked as if it ended with that
-        page (from 1): its memory then, and no word after. With `verify` the question is asked once more without the
-        places that support the answer, for `Answer.verified`. Raises `NothingIngested`, `UnknownDocument`,
+        recalled and, in evidence mode, re-read: as many as the reader's context holds, and with a `budget` those after
+        the best one only as far as they are within so many tokens. With `as_of_page` every document is asked as if it
+        ended with that page (from 1): its memory then, and no word after. With `verify` the question is asked once more
+        without the places that support the answer, for `Answer.verified`. Raises `NothingIngested`, `UnknownDocument`,
         `EmptyQuestion`, `QuestionTooLong`, `ModelMismatch` and `ReaderUnsuited` before the first piece, `ReaderFailed`
         at any.
         """
@@ -246,12 +249,13 @@ class DocumentQA:
             question=question,
             ids=ids,
             documents=chosen,
-            spanned=spanned(question, self.library.titles(chosen), chosen=bool(documents)),
+            spanned=self._spanned(question, chosen, by_user=bool(documents)),
             mode=mode,
             top=top,
             begun=begun,
+            budget=budget,
         )
-        yield from asking.stream(verify=verify)
+        yield from asking.stream(asking.find(), verify=verify)
 
     async def aask(self, question: str, **options: Unpack[AskOptions]) -> Answer:
         """`ask` without blocking the event loop; cancelled, the model stops within a token."""
@@ -339,31 +343,45 @@ class DocumentQA:
         return self.library.chats.remove(conversation_id)
 
     def chat(
-        self, conversation_id: str, question: str, *, mode: Mode = Mode.EVIDENCE, top: int = EVIDENCE_PLACES
+        self,
+        conversation_id: str,
+        question: str,
+        *,
+        mode: Mode = Mode.EVIDENCE,
+        top: int = EVIDENCE_PLACES,
+        verify: bool = False,
+        budget: int | None = None,
     ) -> Iterator[str | Answer]:
         """`stream` in a conversation: a follow-up is understood with the turn it goes with.
 
         The turn is kept before its `Answer` is yielded; one that is closed before leaves nothing behind.
         Raises `UnknownConversation` and `ConversationMoved` beside what `stream` raises.
         """
-        from hmt_qa.answering import Choice
+        from hmt_qa.asking import Asking
 
         begun = perf_counter()
         ids = self._question_ids(question)
         talk = self._conversing.resume(conversation_id)
         chosen = self._chosen(talk.conversation.collection, talk.conversation.documents)
+        by_user = bool(talk.conversation.documents)
         turn = self._conversing.goes_with(talk, ids)
-        earlier = None if turn is None else Earlier(turn.topic, self._joined_ids(turn, question))
-        using = Ranking.MEMORY if mode is Mode.MEMORY else Ranking.HYBRID
-        found = self._retriever.find(question, ids, documents=chosen, using=using, top=SPARE * top, earlier=earlier)
-        if not found.goes_on:
-            turn = earlier = None
-        reading = ids if earlier is None else earlier.joined_ids
-        choice = Choice(top=top)
-        stream = self._answerer.stream(question, reading, found, choice=choice, mode=mode, begun=begun, earlier=turn)
-        for item in stream:
+        asking = Asking(
+            retriever=self._retriever,
+            answerer=self._answerer,
+            question=question,
+            ids=ids,
+            documents=chosen,
+            spanned=self._spanned(question, chosen, by_user=by_user),
+            mode=mode,
+            top=top,
+            begun=begun,
+            budget=budget,
+            follows=None if turn is None else self._follow_up(turn, question, chosen, by_user=by_user),
+        )
+        found = asking.find()
+        for item in asking.stream(found, verify=verify):
             if isinstance(item, Answer):
-                self._conversing.add(talk, question, turn.topic if turn else "", item)
+                self._conversing.add(talk, question, asking.about(found), item)
             yield item
 
     def achat(
@@ -512,9 +530,16 @@ class DocumentQA:
     def _conversing(self) -> Conversing:
         return Conversing(self.library.chats, self.engine)
 
-    def _joined_ids(self, turn: Turn, question: str) -> list[int]:
-        """Tokens of the earlier question and this one; of both together the last that one segment holds."""
-        return list(self.engine.encode(together(turn.topic, question)).ids)[-self.engine.segment_length :]
+    def _follow_up(self, turn: Turn, question: str, documents: Sequence[str], *, by_user: bool) -> FollowUp:
+        """A question behind the earlier one; of both together the last tokens that one segment holds."""
+        from hmt_qa.asking import FollowUp
+
+        both = together(turn.topic, question)
+        ids = list(self.engine.encode(both).ids)[-self.engine.segment_length :]
+        return FollowUp(turn=turn, joined_ids=ids, spanned=self._spanned(both, documents, by_user=by_user))
+
+    def _spanned(self, question: str, documents: Sequence[str], *, by_user: bool) -> list[str]:
+        return spanned(question, self.library.titles(documents), chosen=by_user)
 
     @cached_property
     def _answerer(self) -> Answerer:
@@ -588,20 +613,18 @@ class DocumentQA:
             for rank, (ranked, segment) in enumerate(zip(found.places, segments, strict=True), 1)
         ]
 
-    def _result(self, rank: int, ranked: RankedPlace, title: str, segment: StoredSegment) -> SearchResult:
-        start, end = segment.char_start, segment.char_end
-        pages = self.library.pages(ranked.place.document)
-        first, last = page_at(pages, start), page_at(pages, max(start, end - 1))
+    @staticmethod
+    def _result(rank: int, ranked: RankedPlace, title: str, segment: StoredSegment) -> SearchResult:
         return SearchResult(
             rank=rank,
             document=ranked.place.document,
             title=title,
             segment=ranked.place.segment,
-            page_first=first.number,
-            page_last=last.number,
-            page_label=first.label,
-            char_start=start,
-            char_end=end,
+            page_first=segment.page_first,
+            page_last=segment.page_last,
+            page_label=segment.page_label,
+            char_start=segment.char_start,
+            char_end=segment.char_end,
             score=ranked.score,
             weight=ranked.weight,
             memory_rank=ranked.memory_rank,

@@ -21,6 +21,7 @@ from hmt_qa.types import (
     MemoryState,
     PageSpan,
     Place,
+    QuoteBox,
     Segment,
     StoredMemory,
     StoredRow,
@@ -74,6 +75,10 @@ class AsOfPage:
             part if (part := cut[stored.place.document].part) and part.place == stored.place else stored
             for stored in self._library.segments(places)
         ]
+
+    def quote_boxes(self, document_id: str, char_start: int, char_end: int) -> Sequence[QuoteBox]:
+        """As today: what is quoted ends on the page at the latest."""
+        return self._library.quote_boxes(document_id, char_start, char_end)
 
     def memory_states(self, documents: Sequence[str]) -> Sequence[MemoryState]:
         """Whose and how long each memory was; the state's name is then its own, as no other state has it."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain, zip_longest
+from itertools import chain, islice, zip_longest
 
 from hmt_qa.retrieval import RankedPlace
 from hmt_qa.types import StoredSegment
@@ -27,20 +27,38 @@ class Evidence:
 
 
 def choose(
-    found: Sequence[Evidence], *, top: int, spanned: Collection[str] = (), without: Sequence[StoredSegment] = ()
+    found: Sequence[Evidence],
+    *,
+    top: int,
+    spanned: Collection[str] = (),
+    without: Sequence[StoredSegment] = (),
+    budget: int | None = None,
 ) -> list[Evidence]:
     """The `top` best of `found`, which are best first, without copies of those above them.
 
     `spanned` are documents that a question is about together: they take turns, and what one of them says is kept though
-    another says it too. Segments `without`, and copies of them, are left out.
+    another says it too. Segments `without`, and copies of them, are left out. Those that come after `budget` tokens are
+    too; the first is always kept.
     """
     shunned = [_Wording.of(segment.text) for segment in without]
-    if not spanned:
-        return list(_fresh(found, shunned))[:top]
+    chosen = islice(_in_turns(found, spanned, shunned) if spanned else _fresh(found, shunned), top)
+    return list(chosen if budget is None else _within(budget, chosen))
+
+
+def _within(budget: int, evidence: Iterable[Evidence]) -> Iterator[Evidence]:
+    spent = 0
+    for number, item in enumerate(evidence):
+        spent += len(item.segment.token_ids)
+        if number and spent > budget:
+            return
+        yield item
+
+
+def _in_turns(found: Sequence[Evidence], spanned: Collection[str], shunned: Sequence[_Wording]) -> Iterator[Evidence]:
     documents = dict.fromkeys(item.segment.place.document for item in found if item.segment.place.document in spanned)
     of_each = ([item for item in found if item.segment.place.document == document] for document in documents)
     turns = zip_longest(*(_fresh(items, shunned) for items in of_each))
-    return [item for item in chain.from_iterable(turns) if item is not None][:top]
+    return (item for item in chain.from_iterable(turns) if item is not None)
 
 
 def neighbours(evidence: Sequence[Evidence]) -> list[list[Evidence]]:

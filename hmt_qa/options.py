@@ -17,6 +17,7 @@ class AskOptions(TypedDict, total=False):
     top: int
     as_of_page: int | None
     verify: bool
+    budget: int | None
 
 
 class ChatOptions(TypedDict, total=False):
@@ -24,6 +25,8 @@ class ChatOptions(TypedDict, total=False):
 
     mode: Mode
     top: int
+    verify: bool
+    budget: int | None
 
 
 class SearchOptions(TypedDict, total=False):

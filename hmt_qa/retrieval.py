@@ -59,10 +59,11 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Earlier:
-    """The question before a follow-up, and the tokens of both together."""
+    """The question before a follow-up, and the tokens of both together; `settled`: it is known that it goes on."""
 
     question: str
     joined_ids: Sequence[int]
+    settled: bool = False
 
 
 class Retriever:
@@ -101,12 +102,11 @@ class Retriever:
         wanted = max(top, CANDIDATES)
         summaries = [self._engine.summarise(ids) for ids in (question_ids, *((earlier.joined_ids,) if earlier else ()))]
         by_words = using != Ranking.MEMORY
-        words = self._words(question, documents, wanted) if by_words else {}
-        before = self._words(earlier.question, documents, wanted) if earlier and by_words else {}
-        for one in each if by_words else ():
-            words |= self._words(question, [one], EACH)  # behind the others, whose scores are the same
+        words = self._words(question, documents, wanted, each) if by_words else {}
+        before = self._words(earlier.question, documents, wanted, each) if earlier and by_words else {}
         for place in without:
             words.pop(place, None)
+            before.pop(place, None)
         summarised = perf_counter()
         places, rows_NMD = self._places(states, summaries, [*words, *before], wanted, each)
         if without:
@@ -122,8 +122,8 @@ class Retriever:
         heaviest = heapq.nsmallest(wanted, places, key=lambda place: (-weight_of[place], place.document, place.segment))
         by_memory = heaviest if using != Ranking.KEYWORD else []
         by_memory += _heaviest_of_each(weight_of, each)
-        ranked = self._ranked(by_memory, _together(words, before, wanted), weight_of, using, wanted)
-        goes_on = earlier is not None and (using is Ranking.MEMORY or _speaks_of(before, ranked))
+        ranked = self._ranked(by_memory, _together(words, before, wanted + EACH * len(each)), weight_of, using, wanted)
+        goes_on = earlier is not None and (earlier.settled or using is Ranking.MEMORY or _speaks_of(before, ranked))
         recalled = perf_counter()
         resume_ms, all_ms = (resumed - summarised) * 1e3, (recalled - begun) * 1e3
         found = (*ranked[:top], *(one for one in ranked[top:] if one.place.document in each))
@@ -171,9 +171,14 @@ class Retriever:
             self._memories.clear()
             self._kept = 0
 
-    def _words(self, question: str, documents: Sequence[str], top: int) -> dict[Place, float]:
-        """BM25 of the `top` places, best first."""
-        return {hit.place: hit.score for hit in self._library.keyword_search(question, documents=documents, top=top)}
+    def _words(self, question: str, documents: Sequence[str], top: int, each: Sequence[str]) -> dict[Place, float]:
+        """BM25 of the `top` places, best first; behind them, with the same scores, the best of `each` document."""
+        scopes = [(documents, top), *(([one], EACH) for one in each)]
+        return {
+            hit.place: hit.score
+            for scope, most in scopes
+            for hit in self._library.keyword_search(question, documents=scope, top=most)
+        }
 
     def _ranked(
         self,

@@ -19,6 +19,7 @@ from hmt_qa.types import (
     Page,
     PageSpan,
     Place,
+    QuoteBox,
     Segment,
     SourceFile,
     StoredMemory,
@@ -104,6 +105,10 @@ class Askable(Protocol):
 
     def segments(self, places: Sequence[Place]) -> Sequence[StoredSegment]:
         """The segments at `places`, in the order asked."""
+        ...
+
+    def quote_boxes(self, document_id: str, char_start: int, char_end: int) -> Sequence[QuoteBox]:
+        """Where the words of a span stand on their pages, in order; raises `DamagedMemory`."""
         ...
 
     def memory(self, document_id: str) -> StoredMemory:

@@ -45,13 +45,30 @@ class SearchResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class QuoteBox:
+    """Where a word of a quote stands on its page, in points to a hundredth, as in `TextBox`.
+
+    [char_start, char_end) are the word's characters in the document, as a citation counts them.
+    """
+
+    page: int
+    char_start: int
+    char_end: int
+    left: float
+    bottom: float
+    right: float
+    top: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Citation:
     """Where an answer stands: `quote` is exactly the document's text at [char_start, char_end).
 
     It is empty where a document was imported without its text. [answer_start, answer_end) are the characters of the
     answer that it supports: a sentence, or nothing (0, 0) for a place that was only looked at. Ranks are as in
     `SearchResult`. The quote begins in `segment` and ends in `segment_last`, which count from 0; turns kept by older
-    versions have -1 there.
+    versions have -1 there. `boxes` are the quote's words on their pages, in the order of the text, as they were stored
+    when the file was read; there are none where its format has no geometry.
     """
 
     document: str
@@ -68,6 +85,7 @@ class Citation:
     keyword_rank: int = 0
     segment: int = -1
     segment_last: int = -1
+    boxes: tuple[QuoteBox, ...] = ()
 
     @property
     def supports(self) -> bool:

@@ -16,7 +16,10 @@ class Place:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredSegment:
-    """A segment as the library gives it back; without tokens and text where it was imported without them."""
+    """A segment as the library gives it back; without tokens and text where it was imported without them.
+
+    `page_label` is what is printed on the page where it begins.
+    """
 
     place: Place
     char_start: int
@@ -25,6 +28,7 @@ class StoredSegment:
     page_last: int
     token_ids: tuple[int, ...]
     text: str
+    page_label: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

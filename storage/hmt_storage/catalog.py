@@ -16,9 +16,10 @@ from hmt_storage.tables import MemoryRecord as M
 
 
 class Listed(NamedTuple):
-    """A memory and its shape."""
+    """A document's title and its memory: number, format, shape and state."""
 
     memory_id: int
+    dtype: str
     hidden: int
     title: str
     state: MemoryState
@@ -28,14 +29,14 @@ class Catalog:
     """Every document at one moment."""
 
     def __init__(self, connection: Connection) -> None:
-        columns = (D.collection, M.id, M.hidden, D.title, D.id, M.model_id, M.state_id, M.segments)
+        columns = (D.collection, M.id, M.dtype, M.hidden, D.title, D.id, M.model_id, M.state_id, M.segments)
         rows = connection.execute(select(*columns).join(M, M.id == D.memory_id).order_by(D.added_at, D.id)).all()
         self.documents: dict[str, Listed] = {}
         self.collections: defaultdict[str, list[str]] = defaultdict(list)
         self.of_memory: defaultdict[int, list[str]] = defaultdict(list)
-        for collection, memory_id, hidden, title, *state in rows:
+        for collection, memory_id, dtype, hidden, title, *state in rows:
             values: Any = state
-            listed = Listed(memory_id, hidden, title, MemoryState._make(values))
+            listed = Listed(memory_id, dtype, hidden, title, MemoryState._make(values))
             self.documents[listed.state.document] = listed
             self.collections[collection].append(listed.state.document)
             self.of_memory[memory_id].append(listed.state.document)

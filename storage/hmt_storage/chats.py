@@ -1,7 +1,8 @@
 """Conversations in SQL: every public method is one transaction.
 
-An answer is kept with citations that point: document, span and a hash of the quote. The quote itself is read from the
-document when the turn is shown, so a removed document leaves no text behind here, and a changed one no false quote.
+An answer is kept with citations that point: document, span and a hash of the quote. The quote itself and its boxes are
+read from the document when the turn is shown, so a removed document leaves nothing of it behind here, and a changed one
+no false quote.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from sqlalchemy import Connection, Row, delete, insert, select, update
 from hmt_qa.errors import ConversationMoved, DamagedMemory, UnknownConversation, UnknownDocument
 from hmt_qa.types import Answer, Citation, Conversation, Mode, Timings, Turn, TurnSegment
 from hmt_storage import documents, reading
+from hmt_storage.checksums import TurnRow
 from hmt_storage.database import Database
 from hmt_storage.packing import pack_tokens, printable, unpack_tokens
 from hmt_storage.tables import ConversationRecord as C
@@ -102,9 +104,8 @@ class SqlChats:
                     remedy="Ask again: what was said there is then known.",
                 )
             number = found.turns + 1
-            turn = {"conversation_id": found.id, "number": number, "asked_at": now, "question": question}
-            turn |= {"about": printable(about)}
-            connection.execute(insert(T).values(**turn, answer=_kept(answer)))
+            turn = TurnRow(number, now, question, printable(about), _kept(answer))
+            connection.execute(insert(T).values(**turn._asdict(), conversation_id=found.id, sha256=turn.checksum))
             connection.execute(delete(S).where(S.conversation_id == found.id, S.number >= kept))
             for segment_number, segment in enumerate(memory, kept):
                 row = _row(segment) | {"conversation_id": found.id, "number": segment_number}
@@ -160,11 +161,12 @@ def _conversation(row: Row[*tuple[Any, ...]]) -> Conversation:
 
 
 def _kept(answer: Answer) -> str:
-    """An answer as JSON, its quotes replaced by their hashes."""
+    """An answer as JSON, its quotes replaced by their hashes, without boxes."""
     fields = asdict(answer)
     fields["text"] = printable(answer.text)
     for citation in fields["citations"]:
         citation["quote"] = _hash(citation["quote"])
+        del citation["boxes"]
     return json.dumps(fields)
 
 
@@ -185,13 +187,17 @@ def as_turn(connection: Connection, row: Row[*tuple[Any, ...]]) -> Turn:
 
 
 def _citation(connection: Connection, told: dict[str, Any]) -> Citation | None:
-    """The citation with its quote; None where the document is gone or says something else there now."""
+    """The citation with quote and boxes; None where the document is gone or says something else there now."""
     try:
-        memory_id = documents.resolve(connection, told["document"]).memory_id
+        identity, memory_id = documents.resolve(connection, told["document"])
     except UnknownDocument:
         return None
-    quote = reading.text_at(connection, memory_id, told["char_start"], told["char_end"])
-    return Citation(**told | {"quote": quote}) if _hash(quote) == told["quote"] else None
+    span = told["char_start"], told["char_end"]
+    quote = reading.text_at(connection, memory_id, *span)
+    if _hash(quote) != told["quote"]:
+        return None
+    boxes = reading.quote_boxes(connection, identity, memory_id, *span)
+    return Citation(**told | {"quote": quote, "boxes": boxes})
 
 
 def _hash(text: str) -> str:

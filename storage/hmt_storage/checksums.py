@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 _SEGMENT = struct.Struct("<5q2q")
 _PAGE = struct.Struct("<3q2d2q")
+_TURN = struct.Struct("<qd3q")
 
 
 class SegmentRow(NamedTuple):
@@ -46,3 +47,20 @@ class PageRow(NamedTuple):
         *places, label, boxes = self
         raw = label.encode()
         return hashlib.sha256(_PAGE.pack(*places, len(raw), len(boxes)) + raw + boxes).digest()
+
+
+class TurnRow(NamedTuple):
+    """A question of a conversation with its answer, as in `tables.TurnRecord`."""
+
+    number: int
+    asked_at: float
+    question: str
+    about: str
+    answer: str
+
+    @property
+    def checksum(self) -> bytes:
+        """SHA-256 over every field; raises struct.error for a number beyond 64 bits."""
+        number, asked_at, *texts = self
+        raw = [text.encode() for text in texts]
+        return hashlib.sha256(_TURN.pack(number, asked_at, *map(len, raw)) + b"".join(raw)).digest()

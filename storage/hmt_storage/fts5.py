@@ -6,26 +6,26 @@ Words are runs between spaces and punctuation: languages written without spaces 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from functools import cache
 
-from sqlalchemy import Connection, Row, text
+from sqlalchemy import Connection, Row, TextClause, text
 from sqlalchemy.exc import DatabaseError
 
 from hmt_storage.border import reason
-from hmt_storage.keyword import MOST_RANKED, KeywordIndex
-
-_MOST_SCOPED = 64  # beyond, naming each memory in the expression costs more than ranking all and filtering
+from hmt_storage.keyword import MOST_COUNTED, MOST_SCOPED, KeywordIndex, rarity
 
 # bm25 is negative, better matches lower. Its weights: nothing for the memory's number, one for the text.
-_BEST = text("""
+_RANKED = """
+    SELECT rowid AS id, -bm25(segment_words, 0.0, 1.0) AS score
+    FROM segment_words WHERE segment_words MATCH :expression LIMIT :most
+"""
+_ADDED = "SELECT rowid AS id, :weight{0} AS score FROM segment_words WHERE segment_words MATCH :with{0}"
+_BEST = """
     SELECT best.score, s.number, s.memory_id
-    FROM (
-        SELECT row AS id, score FROM (
-            SELECT rowid AS row, -bm25(segment_words, 0.0, 1.0) AS score
-            FROM segment_words WHERE segment_words MATCH :expression LIMIT :ranked
-        ) ORDER BY score DESC LIMIT :first
-    ) AS best JOIN segments AS s ON s.id = best.id
-""")
+    FROM (SELECT id, score FROM ({}) ORDER BY score DESC LIMIT :first) AS best JOIN segments AS s ON s.id = best.id
+"""
 _COUNT = text("SELECT count(*) FROM (SELECT 1 FROM segment_words WHERE segment_words MATCH :expression LIMIT :most)")
+_SIZE = text("SELECT coalesce(sum(segments), 0) FROM memories")
 
 
 class _Fts5:
@@ -33,12 +33,28 @@ class _Fts5:
         return int(connection.execute(_COUNT, {"expression": _words([term]), "most": most}).scalar_one())
 
     def best(
-        self, connection: Connection, counts: Mapping[str, int], *, memories: Collection[int] | None, first: int
+        self,
+        connection: Connection,
+        counts: Mapping[str, int],
+        *,
+        finding: Collection[str],
+        memories: Collection[int] | None,
+        first: int,
     ) -> Sequence[Row[float, int, int]]:
-        expression = _words(counts)
-        if memories is not None and len(memories) <= _MOST_SCOPED:
+        """bm25 reads every segment that has one of its words, so it is given those of `finding` alone.
+
+        Each other word adds its weight to the segments found that have it, as if it stood there once.
+        """
+        expression = _words(finding)
+        if memories is not None and len(memories) <= MOST_SCOPED:
             expression = "memory_id : (" + " OR ".join(f'"{memory}"' for memory in memories) + f") AND {expression}"
-        return connection.execute(_BEST, {"expression": expression, "ranked": MOST_RANKED, "first": first}).all()
+        asked: dict[str, object] = {"expression": expression, "most": MOST_COUNTED, "first": first}
+        adding = [term for term in counts if term not in finding]
+        segments = connection.execute(_SIZE).scalar_one() if adding else 0
+        for place, term in enumerate(adding):
+            asked[f"weight{place}"] = rarity(counts[term], segments)
+            asked[f"with{place}"] = f"{expression} AND {_words([term])}"
+        return connection.execute(_best(len(adding)), asked).all()
 
     def compact(self, connection: Connection) -> None:
         """Merge the index into one piece: until then, deleted words stay in its older pieces beside a tombstone.
@@ -70,6 +86,14 @@ class _Fts5:
 
 
 FTS5: KeywordIndex = _Fts5()
+
+
+@cache
+def _best(adding: int) -> TextClause:
+    if not adding:
+        return text(_BEST.format(_RANKED))
+    scores = [f"SELECT * FROM ({_RANKED})", *(_ADDED.format(place) for place in range(adding))]  # noqa: S608
+    return text(_BEST.format(f"SELECT id, sum(score) AS score FROM ({' UNION ALL '.join(scores)}) GROUP BY id"))  # noqa: S608
 
 
 def _words(asked_for: Collection[str]) -> str:

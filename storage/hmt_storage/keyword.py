@@ -1,10 +1,12 @@
 """Full-text search over segments, by whichever index the database has; knows no query language.
 
-What both share: BM25 over any of the question's words, and a bound on how much of a large library one question ranks.
+What both share: BM25 over any of the question's words, and a bound on how much of a large library one question ranks
+(docs/decisions/0026-rare-words-find-common-words-add.md).
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
@@ -14,8 +16,13 @@ from hmt_qa.keywords import terms
 from hmt_qa.types import Hit, Place
 
 _MARGIN = 4  # times as many as are wanted
-MOST_RANKED = 30_000
-"""Matches that a question may have all ranked: BM25 reads the list of every word, however common, to the end."""
+MOST_COUNTED = 30_000
+"""Segments with a word up to which it is counted: a more common one says nothing, unless the question has no other."""
+MOST_RANKED = 10_000
+"""Matches up to which a question's words find places, the rarest first; the other words add to what those found."""
+MOST_SCOPED = 64
+"""Memories up to which a search is held to them from the start: then all words find places."""
+_SATURATED = 1e-6  # FTS5's weight of a word that more than half of the segments have
 
 
 class KeywordIndex(Protocol):
@@ -26,9 +33,18 @@ class KeywordIndex(Protocol):
         ...
 
     def best(
-        self, connection: Connection, counts: Mapping[str, int], *, memories: Collection[int] | None, first: int
+        self,
+        connection: Connection,
+        counts: Mapping[str, int],
+        *,
+        finding: Collection[str],
+        memories: Collection[int] | None,
+        first: int,
     ) -> Sequence[Row[float, int, int]]:
-        """(score, segment's number, memory) of the `first` best by the terms of `counts`, best first."""
+        """(score, segment's number, memory) of the `first` best of the segments that hold a term of `finding`.
+
+        All terms of `counts` score, of which `finding` are some.
+        """
         ...
 
     def compact(self, connection: Connection) -> None:
@@ -65,16 +81,21 @@ def search(
     """The `top` segments by BM25 over any of the question's words, best first.
 
     `of_memory` are the documents asked by their memories; `everywhere` says that there are no others. In a library so
-    large that the words match more than can be ranked, the most common of them are left out: they weigh least.
+    large that the words match more than can be ranked, the more common of them, which weigh less, find no places: they
+    only add to the scores of those that the others found.
     """
     wanted = terms(question)
     if not wanted or not of_memory or top < 1:
         return []
     index = index_of(connection)
-    counts = _affordable({term: index.count(connection, term, most=MOST_RANKED) for term in wanted})
+    counts = {term: count for term in wanted if (count := index.count(connection, term, most=MOST_COUNTED))}
+    few = not everywhere and len(of_memory) <= MOST_SCOPED
+    finding = list(counts) if few else _affordable(counts)
+    scoring = {term: count for term, count in counts.items() if count < MOST_COUNTED or term in finding}
+    memories = None if everywhere else of_memory.keys()
     first = _MARGIN * top
-    while True:
-        rows = index.best(connection, counts, memories=None if everywhere else of_memory.keys(), first=first)
+    while finding:
+        rows = index.best(connection, scoring, finding=finding, memories=memories, first=first)
         hits = [
             Hit(place=Place(document=document, segment=number), score=score)
             for score, number, memory in rows
@@ -84,18 +105,24 @@ def search(
             # Ties go by document and segment: what is beyond the margin could only be equal to the last of them.
             return sorted(hits, key=lambda hit: (-hit.score, hit.place.document, hit.place.segment))[:top]
         first *= 8
+    return []
 
 
-def _affordable(counts: Mapping[str, int]) -> dict[str, int]:
-    """The rarest of the terms, in their order, whose matches can all be ranked; one at least."""
-    kept: set[str] = set()
+def rarity(count: int, segments: float) -> float:
+    """How much a word says that `count` of the segments have: BM25's weight as FTS5 has it."""
+    return max(math.log((segments - count + 0.5) / (count + 0.5)) if count < segments else 0.0, _SATURATED)
+
+
+def _affordable(counts: Mapping[str, int]) -> list[str]:
+    """The rarest of the terms whose matches can all be ranked; one at least, where there is any."""
+    kept: list[str] = []
     matches = 0
     for term in sorted(counts, key=counts.__getitem__):
         matches += counts[term]
         if kept and matches > MOST_RANKED:
             break
-        kept.add(term)
-    return {term: count for term, count in counts.items() if term in kept}
+        kept.append(term)
+    return kept
 
 
 def compact(connection: Connection) -> None:

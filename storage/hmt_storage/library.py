@@ -24,6 +24,7 @@ from hmt_qa.types import (
     MemoryState,
     PageSpan,
     Place,
+    QuoteBox,
     SourceFile,
     StoredMemory,
     StoredRow,
@@ -191,10 +192,16 @@ class SqlLibrary:
             found = documents.resolve(connection, document_id)
             return reading.page_boxes(connection, found.id, found.memory_id, page)
 
+    def quote_boxes(self, document_id: str, char_start: int, char_end: int) -> Sequence[QuoteBox]:
+        """The word boxes of a span, in order; raises `DamagedMemory`."""
+        with self._database.read() as connection:
+            found = documents.resolve(connection, document_id)
+            return reading.quote_boxes(connection, found.id, found.memory_id, char_start, char_end)
+
     def segments(self, places: Sequence[Place]) -> Sequence[StoredSegment]:
         """The segments at `places`, in the order asked; `UnknownDocument` also where one is not there."""
         with self._database.read() as connection:
-            return reading.stored_segments(connection, places)
+            return reading.stored_segments(connection, places, self._catalogs.now().documents)
 
     def set_metadata(self, document_id: str, metadata: Mapping[str, object]) -> None:
         """Keep what a caller knows about a document, as JSON; replaces what was kept. Raises TypeError for no JSON."""
@@ -238,7 +245,7 @@ class SqlLibrary:
     def memory_rows(self, places: Sequence[Place]) -> Sequence[StoredRow]:
         """The memory rows of `places`, in the order asked, each checked; raises `DamagedMemory`."""
         with self._database.read() as connection:
-            return reading.stored_rows(connection, places)
+            return reading.stored_rows(connection, places, self._catalogs.now().documents)
 
     def state_ids(self, document_id: str) -> Sequence[str]:
         """The chain of states of a document's memory (hex), one a segment."""

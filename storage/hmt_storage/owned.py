@@ -21,6 +21,7 @@ from hmt_qa.types import (
     MemoryState,
     PageSpan,
     Place,
+    QuoteBox,
     StoredMemory,
     StoredRow,
     StoredSegment,
@@ -98,6 +99,10 @@ class OwnedLibrary:
     def boxes(self, document_id: str, page: int) -> Sequence[TextBox]:
         """Word boxes of one page."""
         return self._whole.boxes(self._checked(document_id), page)
+
+    def quote_boxes(self, document_id: str, char_start: int, char_end: int) -> Sequence[QuoteBox]:
+        """The word boxes of a span."""
+        return self._whole.quote_boxes(self._checked(document_id), char_start, char_end)
 
     def segments(self, places: Sequence[Place]) -> Sequence[StoredSegment]:
         """The segments at `places`."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 from hmt_qa.types import TextBox
 
@@ -42,12 +43,21 @@ def pack_boxes(boxes: Sequence[TextBox]) -> bytes:
 
 def unpack_boxes(packed: bytes) -> tuple[TextBox, ...]:
     """The inverse of `pack_boxes`, up to the rounding of float32; raises zlib.error or struct.error if damaged."""
-    if not packed:
-        return ()
-    return tuple(
-        TextBox(char_start=start, char_end=end, left=left, bottom=bottom, right=right, top=top)
-        for start, end, left, bottom, right, top in _BOX.iter_unpack(zlib.decompress(packed))
-    )
+    return tuple(map(_box, _fields(packed)))
+
+
+def unpack_boxes_of(packed: bytes, start: int, end: int) -> Iterator[TextBox]:
+    """Only those with characters in [start, end) of the page: of the hundreds, a quote has some dozens."""
+    return (_box(fields) for fields in _fields(packed) if max(fields[0], start) < min(fields[1], end))
+
+
+def _fields(packed: bytes) -> Iterator[tuple[Any, ...]]:
+    return _BOX.iter_unpack(zlib.decompress(packed)) if packed else iter(())
+
+
+def _box(fields: tuple[Any, ...]) -> TextBox:
+    start, end, left, bottom, right, top = fields
+    return TextBox(char_start=start, char_end=end, left=left, bottom=bottom, right=right, top=top)
 
 
 def storable(text: str) -> str:

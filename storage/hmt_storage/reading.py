@@ -6,32 +6,39 @@ import hashlib
 import json
 import struct
 import zlib
-from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, select, text
 
 from hmt_qa.errors import DamagedMemory, UnknownDocument
-from hmt_qa.types import PageSpan, Place, StoredMemory, StoredRow, StoredSegment, TextBox
-from hmt_storage.documents import resolve
-from hmt_storage.packing import row_bytes, unpack_boxes, unpack_tokens
+from hmt_qa.types import PageSpan, Place, QuoteBox, StoredMemory, StoredRow, StoredSegment, TextBox
+from hmt_storage.catalog import Listed
+from hmt_storage.packing import row_bytes, unpack_boxes, unpack_boxes_of, unpack_tokens
 from hmt_storage.tables import MemoryRecord as M
 from hmt_storage.tables import PageRecord as P
 from hmt_storage.tables import SegmentRecord as S
 
-_CHUNK = 500  # bound parameters per statement
+T = TypeVar("T")
 
-# Any number of places as one parameter: a JSON list of [document, segment] becomes rows.
+# Any number of places as one parameter: a JSON list of [memory, segment] becomes rows.
 _PLACES = {
     "sqlite": (
-        "SELECT key AS place, json_extract(value, '$[0]') AS document, json_extract(value, '$[1]') AS segment "
+        "SELECT key AS place, json_extract(value, '$[0]') AS memory_id, json_extract(value, '$[1]') AS number "
         "FROM json_each(:places)"
     ),
     "postgresql": (
-        "SELECT ordinality - 1 AS place, value->>0 AS document, CAST(value->>1 AS bigint) AS segment "
+        "SELECT ordinality - 1 AS place, CAST(value->>0 AS bigint) AS memory_id, CAST(value->>1 AS bigint) AS number "
         "FROM jsonb_array_elements(CAST(:places AS jsonb)) WITH ORDINALITY"
     ),
 }
+_SEGMENTS = (
+    "SELECT p.place, s.char_start, s.char_end, s.page_first, s.page_last, s.token_ids, s.text, "
+    "coalesce(g.label, '') FROM ({}) AS p JOIN segments AS s USING (memory_id, number) "
+    "LEFT JOIN pages AS g ON g.memory_id = s.memory_id AND g.number = s.page_first"
+)
+_ROWS = 'SELECT p.place, r.sha256, r."row" FROM ({}) AS p JOIN memory_rows AS r USING (memory_id, number)'
 
 
 def page_spans(connection: Connection, memory_id: int) -> list[PageSpan]:
@@ -63,39 +70,59 @@ def text_at(connection: Connection, memory_id: int, start: int, end: int) -> str
 def page_boxes(connection: Connection, document: str, memory_id: int, page: int) -> tuple[TextBox, ...]:
     """Word boxes of one page; empty where the page has none or is not there. Raises `DamagedMemory`."""
     packed = connection.execute(select(P.boxes).where(P.memory_id == memory_id, P.number == page)).scalar()
-    try:
+    with _boxes_of(document, page):
         return unpack_boxes(packed or b"")
+
+
+def quote_boxes(connection: Connection, document: str, memory_id: int, start: int, end: int) -> tuple[QuoteBox, ...]:
+    """The boxes of words with characters in [start, end) of the document, in order. Raises `DamagedMemory`."""
+    touched = (P.memory_id == memory_id, P.char_end > start, P.char_start < end)
+    query = select(P.number, P.char_start, P.boxes).where(*touched).order_by(P.number)
+    found: list[QuoteBox] = []
+    for page, offset, packed in connection.execute(query):
+        with _boxes_of(document, page):
+            words = unpack_boxes_of(packed, start - offset, end - offset)
+            found += (_of_document(word, page, offset) for word in words)
+    return tuple(found)
+
+
+def _of_document(word: TextBox, page: int, offset: int) -> QuoteBox:
+    return QuoteBox(
+        page=page,
+        char_start=word.char_start + offset,
+        char_end=word.char_end + offset,
+        left=round(word.left, 2),
+        bottom=round(word.bottom, 2),
+        right=round(word.right, 2),
+        top=round(word.top, 2),
+    )
+
+
+@contextmanager
+def _boxes_of(document: str, page: int) -> Iterator[None]:
+    try:
+        yield
     except (zlib.error, struct.error) as error:
         raise damaged(document, f"the word boxes of page {page}") from error
 
 
-def stored_segments(connection: Connection, places: Sequence[Place]) -> list[StoredSegment]:
+def stored_segments(
+    connection: Connection, places: Sequence[Place], listed: Mapping[str, Listed]
+) -> list[StoredSegment]:
     """The segments at `places`, in their order; raises `UnknownDocument` for a place that is not there."""
-    numbers: defaultdict[str, set[int]] = defaultdict(set)
-    for place in places:
-        numbers[place.document].add(place.segment)
-    found: dict[Place, StoredSegment] = {}
-    for document, wanted in numbers.items():
-        memory_id = resolve(connection, document).memory_id
-        for segment in _segments(connection, document, memory_id, sorted(wanted)):
-            found[segment.place] = segment
-    for place in places:
-        if place not in found:
-            raise _missing(place)
-    return [found[place] for place in places]
-
-
-def _segments(connection: Connection, document: str, memory_id: int, numbers: list[int]) -> list[StoredSegment]:
-    columns = (S.number, S.char_start, S.char_end, S.page_first, S.page_last, S.token_ids, S.text)
-    found = []
-    for first in range(0, len(numbers), _CHUNK):
-        chunk = S.number.in_(numbers[first : first + _CHUNK])
-        for row in connection.execute(select(*columns).where(S.memory_id == memory_id, chunk)):
-            fields = dict(row._mapping)
-            place = Place(document=document, segment=fields.pop("number"))
-            tokens = unpack_tokens(fields.pop("token_ids"))
-            found.append(StoredSegment(place=place, token_ids=tokens, **fields))
-    return found
+    found: dict[int, StoredSegment] = {}
+    for index, (start, end, first, last, tokens, words, label) in _at(connection, _SEGMENTS, places, listed):
+        found[index] = StoredSegment(
+            place=places[index],
+            char_start=start,
+            char_end=end,
+            page_first=first,
+            page_last=last,
+            page_label=label,
+            token_ids=unpack_tokens(tokens),
+            text=words,
+        )
+    return _in_order(places, found)
 
 
 def stored_memory(connection: Connection, document: str, memory_id: int) -> StoredMemory:
@@ -123,20 +150,34 @@ def stored_memory(connection: Connection, document: str, memory_id: int) -> Stor
     )
 
 
-def stored_rows(connection: Connection, places: Sequence[Place]) -> list[StoredRow]:
+def stored_rows(connection: Connection, places: Sequence[Place], listed: Mapping[str, Listed]) -> list[StoredRow]:
     """The memory rows at `places`, in their order, each checked against its checksum."""
-    query = text(
-        f'SELECT p.place, m.dtype, m.hidden, r.sha256, r."row" FROM ({_PLACES[connection.dialect.name]}) AS p '  # noqa: S608
-        "JOIN documents AS d ON d.id = p.document JOIN memories AS m ON m.id = d.memory_id "
-        "JOIN memory_rows AS r ON r.memory_id = m.id AND r.number = p.segment"
-    )
-    asked = json.dumps([(place.document, place.segment) for place in places])
     found: dict[int, StoredRow] = {}
-    # All at once: fetched one by one, some hundred rows take twice as long.
-    for index, dtype, hidden, checksum, row in connection.execute(query, {"places": asked}).all():
-        if len(row) != row_bytes(dtype, hidden) or hashlib.sha256(row).digest() != checksum:
+    for index, (checksum, row) in _at(connection, _ROWS, places, listed):
+        memory = listed[places[index].document]
+        if len(row) != row_bytes(memory.dtype, memory.hidden) or hashlib.sha256(row).digest() != checksum:
             raise damaged(places[index].document, f"the memory row of segment {places[index].segment}")
-        found[index] = StoredRow(dtype, row)
+        found[index] = StoredRow(memory.dtype, row)
+    return _in_order(places, found)
+
+
+def _at(
+    connection: Connection, query: str, places: Sequence[Place], listed: Mapping[str, Listed]
+) -> Iterator[tuple[int, tuple[Any, ...]]]:
+    """What `query` finds at each of the places that is there; rows that are stored together are read together."""
+    known = sorted(
+        (listed[place.document].memory_id, place.segment, index)
+        for index, place in enumerate(places)
+        if place.document in listed
+    )
+    asked = json.dumps([key for *key, _ in known])
+    statement = text(query.format(_PLACES[connection.dialect.name]))
+    # All at once: fetched one by one, some hundred rows take twice as long.
+    for order, *values in connection.execute(statement, {"places": asked}).all():
+        yield known[order][2], tuple(values)
+
+
+def _in_order(places: Sequence[Place], found: Mapping[int, T]) -> list[T]:
     for index, place in enumerate(places):
         if index not in found:
             raise _missing(place)

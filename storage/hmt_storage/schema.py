@@ -12,7 +12,7 @@ from hmt_storage.database import Database
 
 _log = logging.getLogger(__name__)
 
-HEAD = "0008"
+HEAD = "0009"
 """The newest revision in `migrations/versions`."""
 
 MIGRATIONS = Path(__file__).parent / "migrations"

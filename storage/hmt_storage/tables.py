@@ -167,7 +167,10 @@ class ConversationRecord(Base):
 
 
 class TurnRecord(Base):
-    """A question and its answer, as `chats` writes it: citations point at documents and hold no text of theirs."""
+    """A question and its answer, as `chats` writes it: citations point at documents and hold no text of theirs.
+
+    `sha256` is that of `checksums.TurnRow`.
+    """
 
     __tablename__ = "turns"
 
@@ -177,6 +180,7 @@ class TurnRecord(Base):
     question: Mapped[str]
     about: Mapped[str]
     answer: Mapped[str]
+    sha256: Mapped[bytes] = mapped_column(LargeBinary(32), server_default=_sql("''"))
 
 
 class TurnSegmentRecord(Base):

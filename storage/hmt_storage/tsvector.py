@@ -6,16 +6,14 @@ only, so BM25 is computed here, with FTS5's constants and its weight of rare wor
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 
 from sqlalchemy import Connection, Row, text
 
-from hmt_storage.keyword import MOST_RANKED, KeywordIndex
+from hmt_storage.keyword import MOST_COUNTED, KeywordIndex, rarity
 
 _SATURATION, _LENGTH = 1.2, 0.75  # BM25's k1 and b, FTS5's values
-_LEAST_WEIGHT = 1e-6  # of a word that more than half of the segments have, as FTS5 gives it
 
 _PHRASE = "phraseto_tsquery('hmt_words', hmt_plain(:term))"
 _COUNT = text(f"SELECT count(*) FROM (SELECT 1 FROM segments WHERE words @@ {_PHRASE} LIMIT :most) AS found")  # noqa: S608
@@ -51,20 +49,26 @@ class _Tsvector:
         return int(connection.execute(_COUNT, {"term": term, "most": most}).scalar_one())
 
     def best(
-        self, connection: Connection, counts: Mapping[str, int], *, memories: Collection[int] | None, first: int
+        self,
+        connection: Connection,
+        counts: Mapping[str, int],
+        *,
+        finding: Collection[str],
+        memories: Collection[int] | None,
+        first: int,
     ) -> Sequence[Row[float, int, int]]:
-        found = {term: count for term, count in counts.items() if count}
-        if not found:
-            return []
         segments, characters = map(float, connection.execute(_SIZE).one())
         words: defaultdict[str, float] = defaultdict(float)
         phrases: defaultdict[str, float] = defaultdict(float)
-        for term, count in found.items():
+        matching: list[str] = []
+        for term, count in counts.items():
             phrase, lexemes = connection.execute(_TERM, {"term": term}).one()
             is_word = len(lexemes) == 1
-            (words if is_word else phrases)[lexemes[0] if is_word else phrase] += _weight(count, segments)
+            (words if is_word else phrases)[lexemes[0] if is_word else phrase] += rarity(count, segments)
+            if term in finding:
+                matching.append(f"({phrase})")
         asked = {
-            "expression": " | ".join([*map(_quoted, words), *(f"({phrase})" for phrase in phrases)]),
+            "expression": " | ".join(matching),
             "words": list(words),
             "weights": list(words.values()),
             "phrases": list(phrases),
@@ -72,7 +76,7 @@ class _Tsvector:
             "memories": None if memories is None else list(memories),
         }
         constants = {"saturation": _SATURATION, "length": _LENGTH, "average": max(characters, 1.0) / segments}
-        return connection.execute(_BEST, asked | constants | {"ranked": MOST_RANKED, "first": first}).all()
+        return connection.execute(_BEST, asked | constants | {"ranked": MOST_COUNTED, "first": first}).all()
 
     def compact(self, connection: Connection) -> None:
         """Nothing to do: vacuuming is done outside of transactions, and forgets the notes."""
@@ -96,13 +100,3 @@ class _Tsvector:
 
 
 TSVECTOR: KeywordIndex = _Tsvector()
-
-
-def _weight(count: int, segments: float) -> float:
-    """How much a word says that `count` of the segments have."""
-    rarity = math.log((segments - count + 0.5) / (count + 0.5)) if count < segments else 0.0
-    return max(rarity, _LEAST_WEIGHT)
-
-
-def _quoted(lexeme: str) -> str:
-    return "'" + lexeme.replace("\\", "\\\\").replace("'", "''") + "'"

@@ -86,14 +86,14 @@ def made(folder: Path, pages: list[tuple[str, str]], front: int) -> Path:
 
 
 def boxed(qa: DocumentQA, citation: Citation) -> str:
-    """What the boxes stored for the citation's page hold of its quote, whole words, without white space."""
-    start = next(p.char_start for p in qa.pages(citation.document) if p.number == citation.page)
-    first, last = citation.char_start - start, citation.char_end - start
-    text = qa.library.text(citation.document, start, citation.char_end + 50)
-    boxes = [
-        box for box in qa.boxes(citation.document, citation.page) if first < box.char_end and box.char_start < last
-    ]
-    return "".join("".join(text[box.char_start : box.char_end] for box in boxes).split())
+    """The words that the citation's boxes are of, without white space; each box is one that its page has."""
+    stored = {(box.left, box.bottom, box.right, box.top) for box in qa.boxes(citation.document, citation.page)}
+    words = []
+    for box in citation.boxes:
+        assert box.page == citation.page
+        assert any((box.left, box.bottom, box.right, box.top) == pytest.approx(of, abs=0.006) for of in stored)
+        words.append(qa.library.text(citation.document, box.char_start, box.char_end))
+    return "".join("".join(words).split())
 
 
 page_kinds = st.tuples(st.sampled_from(SETTINGS), st.sampled_from(sorted(ROTATIONS)))

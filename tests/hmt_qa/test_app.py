@@ -8,6 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+import sqlalchemy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -170,6 +171,26 @@ def test_a_search_by_keyword_finds_the_page_with_the_words(qa):
     best = qa.search("Tobias Wren Corisande", using=Ranking.KEYWORD)[0]
     assert "Tobias Wren" in best.text
     assert best.page_first <= 2 <= best.page_last
+
+
+def test_a_search_takes_as_many_statements_for_many_places_as_for_one(qa):
+    asked: list[str] = []
+
+    def note(connection: object, cursor: object, statement: str, *_: object) -> None:
+        asked.append(statement)
+
+    engine = qa.library._database._engine
+    qa.search(QUESTION)
+    counts = []
+    sqlalchemy.event.listen(engine, "before_cursor_execute", note)
+    try:
+        for top in (1, 10):
+            asked.clear()
+            assert len(qa.search(QUESTION, top=top)) == min(top, qa.documents()[0].segments)
+            counts.append(len(asked))
+    finally:
+        sqlalchemy.event.remove(engine, "before_cursor_execute", note)
+    assert counts[0] == counts[1]
 
 
 @pytest.mark.parametrize("question", ["", "  \n"])

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 from pathlib import Path
+from typing import Unpack
 
 import pytest
 
 from hmt_qa.app import DocumentQA
 from hmt_qa.engine import LocalEngine
+from hmt_qa.options import ChatOptions
 from hmt_qa.types import Answer, Mode
 from hmt_qa.writers.contract import Passage, Request, Unanswerable
 from tests.hmt_qa.library import FACTS, FILLER, open_qa
@@ -18,7 +20,7 @@ QUESTION = "Who is the captain of the ferry Corisande?"
 
 
 class Finder:
-    """A reader that says what it was told to where a passage holds the word for it, and notes what it was given."""
+    """A reader that says what it was told to where a passage holds the word for it, and notes what it was asked."""
 
     name = "finder"
 
@@ -26,9 +28,11 @@ class Finder:
         self.says: dict[str, str] = {}
         self.otherwise = ""
         self.given: list[list[Passage]] = []
+        self.requests: list[Request] = []
 
     def write(self, request: Request) -> Generator[str, None, None]:
         self.given.append(list(request.passages))
+        self.requests.append(request)
         read = " ".join(passage.segment.text for passage in request.passages)
         said = [sentence for word, sentence in self.says.items() if word in read]
         if not said and not self.otherwise:
@@ -129,3 +133,57 @@ def test_an_answer_that_stands_nowhere_is_not_verified_and_no_answer_is_nothing(
 async def test_the_awaitable_question_verifies_too(qa, finder):
     finder.says = {"Wren": "Tobias Wren sails it."}
     assert (await qa.aask(QUESTION, top=12, verify=True, mode=Mode.EVIDENCE)).verified is True
+
+
+def say(qa: DocumentQA, conversation: str, question: str, **options: Unpack[ChatOptions]) -> Answer:
+    *_, answer = qa.chat(conversation, question, **options)
+    assert isinstance(answer, Answer)
+    return answer
+
+
+def test_both_documents_of_a_comparison_are_read_in_a_conversation_and_for_what_follows_on_it(qa, finder):
+    finder.otherwise = "x"
+    both = [document.id for document in qa.documents()]
+    conversation = qa.new_conversation(documents=both)
+    for question in ("How do they differ about Agnes Farrow?", "And about her lamp, Agnes Farrow?"):
+        say(qa, conversation.id, question, top=2)
+        assert {passage.segment.place.document for passage in finder.given[-1]} == set(both)
+    assert qa.turns(conversation.id)[1].about == "How do they differ about Agnes Farrow?"
+
+
+def test_a_turn_is_verified_as_a_question_is_and_kept_with_that(qa, finder):
+    finder.says = {"Wren": "Tobias Wren sails it."}
+    conversation = qa.new_conversation()
+    assert say(qa, conversation.id, QUESTION, top=12).verified is None
+    assert say(qa, conversation.id, QUESTION, top=12, verify=True).verified is True
+    assert "Wren" not in " ".join(passage.segment.text for passage in finder.given[-1])
+    finder.otherwise = "Tobias Wren sails it."
+    assert say(qa, conversation.id, QUESTION, top=12, verify=True).verified is False
+    assert [turn.answer.verified for turn in qa.turns(conversation.id)] == [None, True, False]
+
+
+def test_a_follow_up_is_verified_as_it_was_understood(qa, finder):
+    finder.says = {"Wren": "Tobias Wren sails it."}
+    conversation = qa.new_conversation()
+    say(qa, conversation.id, QUESTION, top=12)
+    say(qa, conversation.id, "And who else is captain of Corisande?", top=12, verify=True)
+    first, again = finder.requests[-2:]
+    assert first.earlier is not None
+    assert again.earlier == first.earlier
+    assert again.question_ids == first.question_ids
+
+
+def test_a_budget_bounds_what_is_read_and_not_what_is_recalled(qa, finder):
+    finder.otherwise = "x"
+    conversation = qa.new_conversation()
+    for budget in (None, 40):
+        qa.ask(QUESTION, top=8, budget=budget)
+        say(qa, conversation.id, QUESTION, top=8, budget=budget)
+    free, free_turn, bound, bound_turn = finder.given
+    size = qa.engine.segment_length
+    assert len(free) > len(bound) == len(bound_turn) >= 40 // size
+    assert [passage.segment for passage in bound] == [passage.segment for passage in free[: len(bound)]]
+    assert sum(len(passage.segment.token_ids) for passage in bound_turn) <= 40
+    assert len(free_turn) == len(free)
+    qa.ask(QUESTION, top=8, budget=1)
+    assert len(finder.given[-1]) == 1

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -88,3 +90,20 @@ def test_neighbours_are_runs_where_the_best_of_them_ranks_and_those_without_text
     runs = neighbours(found(*(segment("x", document=document, number=number) for document, number in order)))
     assert [[item.segment.place.segment for item in run] for run in runs] == [[7], [2, 3, 4], [2]]
     assert [len(run) for run in neighbours(found(segment("", number=0), segment("", number=1)))] == [1, 1]
+
+
+@given(sizes=st.lists(st.integers(1, 9), max_size=8), budget=st.integers(1, 40), spread=st.booleans())
+def test_within_a_budget_the_best_are_read_whole_and_the_first_whatever_it_takes(sizes, budget, spread):
+    segments = [
+        replace(segment(f"text {number}", document="ab"[number % 2], number=number), token_ids=(1,) * size)
+        for number, size in enumerate(sizes)
+    ]
+    spanned = ["a", "b"] if spread else []
+    everything = choose(found(*segments), top=8, spanned=spanned)
+    chosen = choose(found(*segments), top=8, spanned=spanned, budget=budget)
+    assert chosen == everything[: len(chosen)]
+    assert len(chosen) >= min(1, len(sizes))
+    spent = [len(item.segment.token_ids) for item in chosen]
+    assert len(chosen) < 2 or sum(spent) <= budget
+    left_out = everything[len(chosen) : len(chosen) + 1]
+    assert all(sum(spent) + len(item.segment.token_ids) > budget for item in left_out)

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from hmt_qa.errors import ConversationMoved, DamagedMemory, UnknownConversation
-from hmt_qa.types import Answer, Citation, Mode, Timings, TurnSegment
+from hmt_qa.types import Answer, Citation, Mode, TextBox, Timings, TurnSegment
 
 MODEL = {"model_id": "hmt-small@1", "dtype": "float32"}
 
@@ -124,6 +124,33 @@ def test_a_changed_memory_row_is_named_and_not_used(library, tmp_path):
         connection.execute("UPDATE turn_segments SET row = zeroblob(7)")
     with pytest.raises(DamagedMemory, match=f"chat --delete {conversation.id}"):
         library.chats.memory(conversation.id, **MODEL)
+
+
+def test_a_turn_shows_quote_and_boxes_as_the_document_has_them(library, sample):
+    box = TextBox(char_start=5, char_end=7, left=1.5, bottom=2.25, right=30.0, top=12.5)
+    written = sample("Call me Ishmael\n")
+    document = replace(written, pages=(replace(written.pages[0], boxes=(box,)),)).ingest(library)
+    cited = Citation(
+        document=document.id,
+        title="Whale",
+        page=1,
+        page_label="p1",
+        char_start=0,
+        char_end=7,
+        quote="Call me",
+        weight=0.5,
+        boxes=tuple(library.quote_boxes(document.id, 0, 7)),
+    )
+    assert cited.boxes
+    conversation = library.chats.begin(title="t", collection=None, documents=())
+    library.chats.add(conversation, question="q", about="", answer=answer("a", cited), memory=[], kept=0, **MODEL)
+    assert library.chats.turns(conversation.id)[0].answer.citations == (cited,)
+    with sqlite3.connect(library._database.place) as connection:
+        (kept,) = connection.execute("SELECT answer FROM turns").fetchone()
+    assert "Call me" not in kept
+    assert "left" not in kept
+    library.remove(document.id)
+    assert library.chats.turns(conversation.id)[0].answer.citations == ()
 
 
 def test_a_long_question_is_a_short_title(library):

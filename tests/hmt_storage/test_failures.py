@@ -56,6 +56,8 @@ def test_changed_word_boxes_are_damaged(library, whale, tmp_path):
     execute(tmp_path, "UPDATE pages SET boxes = x'0102' WHERE number = 1")
     with pytest.raises(DamagedMemory, match="page 1"):
         library.boxes(document.id, 1)
+    with pytest.raises(DamagedMemory, match="page 1"):
+        library.quote_boxes(document.id, 0, 5)
 
 
 def test_a_file_that_is_no_database_is_left_alone(tmp_path):

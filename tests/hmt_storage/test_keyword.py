@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hmt_qa.keywords import terms
+from hmt_storage import keyword
 from hmt_storage.library import SqlLibrary
 from tests import postgres
 
@@ -140,3 +141,39 @@ def test_segments_of_an_unfinished_document_are_not_found(library, sample):
     written = sample("harpoon harpoon\n", path="/unfinished", length=100)
     written.commit(written.begin(library), written.segments)
     assert len(library.keyword_search("harpoon", documents=[done.id], top=9)) == 1
+
+
+@pytest.fixture
+def crew(library, sample):
+    """Two segments with a rare word, the second with a common one too, before three with the common one alone."""
+    lines = [
+        "the quahog lay in the sand",
+        "a captain found one quahog",
+        *(f"captain number {n} slept" for n in range(3)),
+    ]
+    return sample("".join(f"{line:28}\n" for line in lines), length=29).ingest(library)
+
+
+def test_where_words_match_more_than_can_be_ranked_rare_ones_find_and_common_ones_add(library, crew, monkeypatch):
+    def found() -> list[int]:
+        return [hit.place.segment for hit in library.keyword_search("captain quahog", documents=[crew.id], top=9)]
+
+    assert found() == [1, 0, *range(2, 5)]
+    monkeypatch.setattr(keyword, "MOST_RANKED", 3)
+    assert found() == [1, 0]
+
+
+def test_a_word_that_nearly_all_have_says_nothing_unless_there_is_no_other(library, crew, monkeypatch):
+    monkeypatch.setattr(keyword, "MOST_RANKED", 3)
+    monkeypatch.setattr(keyword, "MOST_COUNTED", 4)
+    for other in ("quahog", "zebra"):
+        hits = library.keyword_search(f"captain {other}", documents=[crew.id], top=9)
+        alone = library.keyword_search("quahog" if other == "quahog" else "captain", documents=[crew.id], top=9)
+        assert hits == alone != []
+
+
+def test_of_a_few_documents_every_word_finds_places(library, sample, crew, monkeypatch):
+    sample("another captain of another quahog\n", path="/other").ingest(library)
+    monkeypatch.setattr(keyword, "MOST_RANKED", 3)
+    hits = library.keyword_search("captain quahog", documents=[crew.id], top=9)
+    assert [hit.place.segment for hit in hits] == [1, 0, *range(2, 5)]

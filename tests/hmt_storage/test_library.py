@@ -120,6 +120,7 @@ def test_segments_come_in_the_order_asked_from_several_documents(library, sample
     assert [segment.place for segment in found] == places
     assert [segment.text for segment in found] == ["xyz", "ef", "ab", "xyz"]
     assert (found[0].char_start, found[0].char_end, found[0].page_first, found[0].page_last) == (3, 6, 1, 1)
+    assert found[0].page_label == "p1"
     with pytest.raises(UnknownDocument, match="no segment 9"):
         library.segments([Place(document=one.id, segment=9)])
 
@@ -141,6 +142,24 @@ def test_boxes_are_kept_by_page(library, sample):
     assert library.boxes(document.id, 1) == (box,)
     assert library.boxes(document.id, 2) == ()
     assert library.boxes(document.id, 3) == ()
+
+
+def test_the_words_of_a_span_have_their_boxes_on_each_page_it_touches(library, sample):
+    def word(start: int, end: int, left: float) -> TextBox:
+        return TextBox(char_start=start, char_end=end, left=left, bottom=2.25, right=left + 20, top=12.5)
+
+    written = sample("Call me\n", "Ishmael now\n", "\n", "The end\n")
+    boxes = [(word(0, 4, 1.5), word(5, 7, 30.126)), (word(0, 7, 1.5), word(8, 11, 40)), (), (word(0, 3, 1.5),)]
+    pages = tuple(replace(page, boxes=of) for page, of in zip(written.pages, boxes, strict=True))
+    document = replace(written, pages=pages).ingest(library)
+    for start, end in ((6, 16), (5, 9)):
+        found = library.quote_boxes(document.id, start, end)
+        assert [(box.page, library.text(document.id, box.char_start, box.char_end)) for box in found] == [
+            (1, "me"),
+            (2, "Ishmael"),
+        ]
+    assert (found[0].left, found[0].right) == (30.13, 50.13)
+    assert library.quote_boxes(document.id, 7, 8) == library.quote_boxes(document.id, 3, 3) == ()
 
 
 def test_a_title_given_by_the_user_outlives_a_reread(library, sample):

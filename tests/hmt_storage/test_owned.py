@@ -46,7 +46,19 @@ def test_a_name_that_only_begins_like_a_users_is_not_theirs(library, sample):
     assert library.owned_by("alice").jobs() == []
 
 
-DOCUMENT = {"document", "text", "pages", "boxes", "rename", "remove", "metadata", "set_metadata", "memory", "state_ids"}
+DOCUMENT = {
+    "document",
+    "text",
+    "pages",
+    "boxes",
+    "quote_boxes",
+    "rename",
+    "remove",
+    "metadata",
+    "set_metadata",
+    "memory",
+    "state_ids",
+}
 LISTS = {"titles", "memory_states", "segments", "memory_rows", "keyword_search", "nearest"}
 JOBS = {"job", "cancel", "discard"}
 OWN = {"documents", "document_ids", "jobs", "chats", "close"}
@@ -54,7 +66,9 @@ OWN = {"documents", "document_ids", "jobs", "chats", "close"}
 
 @pytest.mark.parametrize("method", sorted(DOCUMENT))
 def test_a_foreign_document_is_unknown_to_every_method(library, hers, his, method):
-    rest = {"text": (0, 4), "boxes": (1,), "rename": ("Mine",), "set_metadata": ({},)}.get(method, ())
+    rest = {"text": (0, 4), "boxes": (1,), "quote_boxes": (0, 4), "rename": ("Mine",), "set_metadata": ({},)}.get(
+        method, ()
+    )
     for asked in (his.id, his.id[:5], "ffff", "%", ""):
         with pytest.raises(UnknownDocument):
             getattr(library.owned_by("alice"), method)(asked, *rest)

@@ -7,9 +7,12 @@ from contextlib import closing
 from dataclasses import replace
 
 import pytest
+from sqlalchemy import update
 
 from hmt_qa.types import TextBox
+from hmt_storage.checksums import TurnRow
 from hmt_storage.library import SqlLibrary
+from hmt_storage.tables import TurnRecord
 from tests.hmt_storage.conversations import converse
 
 BOX = TextBox(char_start=0, char_end=4, left=1.5, bottom=2.25, right=30.0, top=12.5)
@@ -111,8 +114,11 @@ def test_a_library_of_the_version_before_gets_its_checksums(library, two, tmp_pa
         ("UPDATE turn_segments SET row = zeroblob(16) WHERE number = 1", "memory of turn 2 does not match"),
         ("UPDATE turn_segments SET token_ids = x'0100000007000000' WHERE number = 0", "state after turn 1"),
         ("UPDATE turn_segments SET number = 5 WHERE number = 1", "turn 2 has no memory"),
-        ("UPDATE turns SET answer = replace(answer, '{', '[') WHERE number = 2", "turn 2 is not as it was written"),
-        ("UPDATE turns SET answer = '{}' WHERE number = 2", "turn 2 is not as it was written"),
+        ("UPDATE turns SET answer = '{}' WHERE number = 2", "turn 2 does not match its checksum"),
+        ("UPDATE turns SET question = 'Whp was number 0?' WHERE number = 1", "turn 1 does not match its checksum"),
+        ("UPDATE turns SET about = 'x' WHERE number = 1", "turn 1 does not match its checksum"),
+        ("UPDATE turns SET asked_at = asked_at + 1 WHERE number = 2", "turn 2 does not match its checksum"),
+        ("UPDATE conversations SET title = CAST(x'ff' AS TEXT)", "UTF-8"),
         ("DELETE FROM turns WHERE number = 1", "1 turns are there, 2 should be"),
     ],
 )
@@ -126,6 +132,48 @@ def test_a_conversation_that_is_not_as_it_was_stored_is_named(library, tmp_path,
     assert (verdict.document, verdict.ok) == ("", False)
     assert conversation.id in verdict.title
     assert detail in verdict.detail
+
+
+def test_a_flipped_byte_anywhere_in_what_was_said_names_the_conversation(library, tmp_path):
+    conversation = converse(library)
+    library.close()
+    file = tmp_path / "library.db"
+    whole = file.read_bytes()
+    for said in (b"Who was number 1?", b"Ishmael"):
+        at = whole.index(said)
+        for place in range(at, at + len(said)):
+            for bit in (0, 7):  # with the second it is no text at all
+                file.write_bytes(whole[:place] + bytes([whole[place] ^ 1 << bit]) + whole[place + 1 :])
+                opened = SqlLibrary.open(tmp_path)
+                (found,) = [verdict for verdict in opened.verify() if not verdict.ok]
+                assert conversation.id in found.title
+                opened.close()
+
+
+@pytest.mark.databases("sqlite", "postgresql")
+def test_turns_of_a_library_of_the_version_before_get_their_checksums(library, sql, tmp_path, database_url):
+    conversation = converse(library)
+    before = list(library.verify())
+    sql("ALTER TABLE turns DROP COLUMN sha256")
+    sql("UPDATE alembic_version SET version_num = '0008'")
+    upgraded = SqlLibrary.open(tmp_path, url=database_url)
+    assert list(upgraded.verify()) == before
+    assert upgraded.chats.turns(conversation.id) == library.chats.turns(conversation.id)
+    sql("UPDATE turns SET answer = replace(answer, 'Ishmael', 'Ishmaek') WHERE number = 2")
+    (found,) = [verdict for verdict in upgraded.verify() if not verdict.ok]
+    upgraded.close()
+    assert conversation.id in found.title
+    assert "turn 2" in found.detail
+
+
+def test_a_turn_written_wrong_is_found_though_its_checksum_is_right(library, sql):
+    conversation = converse(library)
+    turn = TurnRow(2, 1.0, "Who?", "", "{}")
+    with library._database.write() as connection:
+        mine = (TurnRecord.conversation_id == conversation.id) & (TurnRecord.number == 2)
+        connection.execute(update(TurnRecord).where(mine).values(**turn._asdict(), sha256=turn.checksum))
+    (found,) = [verdict for verdict in library.verify() if not verdict.ok]
+    assert "turn 2 is not as it was written" in found.detail
 
 
 def test_what_a_caller_keeps_is_looked_at_with_its_document(library, two, tmp_path):

@@ -50,6 +50,13 @@ def test_a_conversation_is_begun_gone_on_with_listed_shown_and_deleted(run: Run)
     assert run("chat", "--list", "--json").rows == []
 
 
+def test_turns_are_verified_where_that_is_asked_for(run: Run) -> None:
+    (turn,) = run("chat", FIRST, "--verify", "--json").rows
+    assert turn["verified"] is (True if turn["answerable"] else None)  # the document has one segment
+    (shown,) = run("chat", "--show", turn["conversation"], "--json").rows
+    assert shown["verified"] == turn["verified"]
+
+
 def test_lines_of_standard_input_are_turns_of_one_conversation(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     type_in(monkeypatch, FIRST, "", "   ", "And its captain?")
     outcome = run("chat", "--json")

@@ -44,7 +44,7 @@ def test_a_document_is_read_asked_searched_listed_renamed_and_removed(run: Run, 
     assert set(answer) == {"answer", "answerable", "citations", "timings_ms", "model", "mode", "confidence", "verified"}
     assert set(answer["timings_ms"]) == {"resume", "recall", "first_token", "total"}
     keys = {"document", "title", "page", "page_label", "char_start", "char_end", "quote", "weight"}
-    keys |= {"answer_start", "answer_end", "memory_rank", "keyword_rank", "segment", "segment_last"}
+    keys |= {"answer_start", "answer_end", "memory_rank", "keyword_rank", "segment", "segment_last", "boxes"}
     assert answer["citations"]
     text = log.read_text(encoding="utf-8")
     for citation in answer["citations"]:

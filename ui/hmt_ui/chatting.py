@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from typing import Unpack
 
 from hmt_qa import DocumentQA
 from hmt_qa.errors import HmtQaError, UnknownConversation
-from hmt_qa.types import Conversation, Mode
+from hmt_qa.options import ChatOptions
+from hmt_qa.types import Conversation
 from hmt_ui import printing
 
 LAST = "last"
@@ -22,7 +24,9 @@ def chosen(qa: DocumentQA, asked: str) -> Conversation:
     raise UnknownConversation("There is no conversation yet.", subject=asked, remedy="Begin one: hmt-qa chat QUESTION.")
 
 
-def talk(qa: DocumentQA, conversation: Conversation, question: str, *, mode: Mode, top: int, as_json: bool) -> bool:
+def talk(
+    qa: DocumentQA, conversation: Conversation, question: str, *, as_json: bool, **options: Unpack[ChatOptions]
+) -> bool:
     """Ask the question, or without one each line of standard input; whether all were answered.
 
     A line that cannot be answered is one line on stderr and the next goes on; a single question raises. Whatever
@@ -33,7 +37,7 @@ def talk(qa: DocumentQA, conversation: Conversation, question: str, *, mode: Mod
         for asked in [question] if question else _questions():
             told = {"conversation": conversation.id, "turn": qa.conversation(conversation.id).turns + 1}
             try:
-                printing.answered(qa.chat(conversation.id, asked, mode=mode, top=top), as_json=as_json, told=told)
+                printing.answered(qa.chat(conversation.id, asked, **options), as_json=as_json, told=told)
             except HmtQaError as problem:
                 if question:
                     raise

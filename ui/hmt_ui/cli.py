@@ -58,6 +58,7 @@ user_commands.register(app)
 Reader = Annotated[
     str | None, typer.Option("--reader", help="Who writes: hf:FOLDER, openai:MODEL; the memory's own model by default.")
 ]
+Verify = Annotated[bool, typer.Option("--verify", help="Ask again without the places cited: does it change?")]
 
 
 @app.callback()
@@ -148,9 +149,7 @@ def ask(
     as_of_page: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="As if each document ended with this page.")
     ] = None,
-    verify: Annotated[
-        bool, typer.Option("--verify", help="Ask again without the places cited: does it change?")
-    ] = False,
+    verify: Verify = False,
     home: Home = None,
     model: Model = None,
     device: Device = None,
@@ -184,6 +183,7 @@ def chat(
     mode: Annotated[Mode, typer.Option(help="As for ask.")] = Mode.EVIDENCE,
     top: Annotated[int, typer.Option(min=1, max=12, help="How many places to recall.")] = 4,
     reader: Reader = None,
+    verify: Verify = False,
     home: Home = None,
     model: Model = None,
     device: Device = None,
@@ -207,7 +207,7 @@ def chat(
                 if go_on
                 else qa.new_conversation(collection=collection, documents=document or ())
             )
-            if not chatting.talk(qa, begun, question, mode=mode, top=top, as_json=as_json):
+            if not chatting.talk(qa, begun, question, as_json=as_json, mode=mode, top=top, verify=verify):
                 raise typer.Exit(1)
 
 

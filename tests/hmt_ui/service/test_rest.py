@@ -89,6 +89,16 @@ def test_a_citation_is_the_text_of_its_page(client: httpx.Client) -> None:
         assert cited["quote"]
 
 
+def test_a_citation_of_a_pdf_says_where_its_words_stand(client: httpx.Client) -> None:
+    report = the(client, "The report")["id"]
+    answer = client.post("/api/v1/ask", json={"question": "When does the ferry leave?", "documents": [report]}).json()
+    cited = next(cited for cited in answer["citations"] if "ferry" in cited["quote"])
+    said = [cited["quote"][box["char_start"] - cited["char_start"] :] for box in cited["boxes"]]
+    assert any(words.startswith("ferry") for words in said)
+    assert all(box["left"] < box["right"] and box["bottom"] < box["top"] for box in cited["boxes"])
+    assert cited["boxes"][0]["page"] == cited["page"]
+
+
 def test_places_are_ranked_and_pages_weighed(client: httpx.Client) -> None:
     places = client.post("/api/v1/search", json={"question": "Odile", "using": "keyword", "top": 3}).json()["results"]
     assert [place["rank"] for place in places] == list(range(1, len(places) + 1))

@@ -156,6 +156,20 @@ class Search(BaseModel):
         return self.model_dump(exclude={"question"})
 
 
+class QuoteBox(BaseModel):
+    """A word of a quote on its page, in points (1/72 inch) from the lower left of the page as shown."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    page: int = Field(examples=[5])
+    char_start: int = Field(description="of the document")
+    char_end: int
+    left: float = Field(examples=[72.0])
+    bottom: float = Field(examples=[700.2])
+    right: float = Field(examples=[109.34])
+    top: float = Field(examples=[711.9])
+
+
 class Citation(BaseModel):
     """Where an answer stands; `quote` is the document's own text at [char_start, char_end)."""
 
@@ -174,6 +188,7 @@ class Citation(BaseModel):
     memory_rank: int
     keyword_rank: int
     segment: int
+    boxes: Sequence[QuoteBox] = Field(description="the quote's words on their pages; empty where the format has none")
 
 
 class Timings(BaseModel):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Annotated, Any
 
 from mcp.server import MCPServer
@@ -70,7 +71,10 @@ class Tools:
         with _told():
             self._desk.limits.check_question(question)
             answer = await answers.answer(self._desk, self._mine(ctx).stream(question, documents=chosen))
-        return schemas.Answer.of(answer)
+        # An agent pays for all that it reads, and draws nothing.
+        return schemas.Answer.of(
+            replace(answer, citations=tuple(replace(citation, boxes=()) for citation in answer.citations))
+        )
 
     def _mine(self, ctx: Caller) -> DocumentQA:
         request = ctx.request_context.request
