@@ -64,7 +64,6 @@ class Answerer:
             prompt_1MD=found.prompt_1MD,
             mode=mode,
             earlier=earlier,
-            share=found.places[0].score if found.places else 0.0,
         )
         heard, answerable = _Heard(begun), True
         try:
@@ -105,11 +104,12 @@ class Answerer:
                 subject=evidence[0].segment.place.document,
                 remedy="Ask with --mode memory, or import the document with its text.",
             )
-        return [self._passage(item.segment) for item in readable]
+        return [self._passage(item) for item in readable]
 
-    def _passage(self, segment: StoredSegment) -> Passage:
+    def _passage(self, item: Evidence) -> Passage:
+        segment = item.segment
         title = self._library.document(segment.place.document).title
-        return Passage(title=title, page=segment.page_first, segment=segment)
+        return Passage(title=title, page=segment.page_first, segment=segment, share=item.place.score)
 
     def _citations(self, answer: str, question: str, evidence: Sequence[Evidence]) -> Iterator[Citation]:
         """Where each sentence of the answer stands, in order, then the other places in their rank's order.

@@ -11,38 +11,33 @@ import logging
 from dataclasses import asdict, dataclass
 from math import exp, isfinite, log
 from pathlib import Path
-from statistics import fmean
 from typing import Self
 
+from hmt_qa.agreeing import LEAST
 from hmt_qa.errors import InvalidCheckpoint
 
 _log = logging.getLogger(__name__)
 
 FILE = "confidence.json"
-COUNT = 4  # of `Signs.numbers`
-BEGINNING = 24  # tokens of an answer that it is judged by: a longer one is not held back to its end
-_LEAST = 1e-6  # of a probability, so that it has odds
+COUNT = 5  # of `Signs.numbers`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signs:
-    """What a reader thought while it wrote one answer.
+    """What two readings of the same evidence thought of the answer taken: of all passages together, of parts alone.
 
-    refusal: probability that its first token says "not answered here". log_probabilities: of the tokens it wrote, up to
-    and with the end mark (nats); those behind the BEGINNING do not count. share: of the best place among all
-    candidates, 0 to 1.
+    refusals: probability of "not answered here", 0 to 1. log_probabilities: of the answer, nats a token. share: of the
+    best place among all candidates, 0 to 1.
     """
 
-    refusal: float
-    log_probabilities: tuple[float, ...]
+    refusals: tuple[float, float]
+    log_probabilities: tuple[float, float]
     share: float
 
     @property
     def numbers(self) -> tuple[float, ...]:
-        """What the regression weighs: log odds of the refusal, mean and least log-probability, log share."""
-        refusal = min(max(self.refusal, _LEAST), 1 - _LEAST)
-        chosen = self.log_probabilities[:BEGINNING] or (log(_LEAST),)
-        return log(refusal / (1 - refusal)), fmean(chosen), min(chosen), log(max(self.share, _LEAST))
+        """What the regression weighs: log odds of both refusals, both log-probabilities, log share."""
+        return (*map(_log_odds, self.refusals), *self.log_probabilities, log(max(self.share, LEAST)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +75,11 @@ class Confidence:
     def write(self, path: Path, *, fingerprint: str) -> None:
         """Put it beside a model's weights, as JSON; `fingerprint` says whose it is."""
         path.write_text(json.dumps({"model": fingerprint} | asdict(self), indent=1) + "\n", encoding="utf-8")
+
+
+def _log_odds(probability: float) -> float:
+    bounded = min(max(probability, LEAST), 1 - LEAST)
+    return log(bounded / (1 - bounded))
 
 
 def _invalid(path: Path, why: str) -> InvalidCheckpoint:

@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from hmt_qa.model.fused import FusedLayers
     from hmt_qa.model.hmt import HMTForCausalLM, Segments
     from hmt_qa.model.machine import Machine
-    from hmt_qa.model.odds import Overheard
     from hmt_qa.model.recorded import Recorded
 
 WIDTH_STEP = 64  # rows are padded to multiples of this: few shapes, little waste on short files
@@ -323,7 +322,6 @@ class LocalEngine:
         *,
         max_new_tokens: int,
         stop_ids: Sequence[int],
-        listener: Overheard | None = None,
     ) -> Generator[int]:
         """Token ids of the greedy continuation of `[P ; ids]`, as they come; stop ids included."""
         import torch
@@ -345,14 +343,13 @@ class LocalEngine:
                     pad_id=stop_ids[0],
                     streamer=streamer,
                     stopping=[stopping],
-                    listener=listener,
                 )
             )
 
         if self.recorded is None or self.recorded.writer is None:
             return as_they_come()
         return self.recorded.writer.write(
-            embeds_1TD, max_new_tokens=max_new_tokens, stop_ids=stop_ids, listener=listener, otherwise=as_they_come
+            embeds_1TD, max_new_tokens=max_new_tokens, stop_ids=stop_ids, otherwise=as_they_come
         )
 
     @property

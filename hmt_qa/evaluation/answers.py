@@ -9,6 +9,7 @@ from itertools import takewhile
 
 from hmt_qa.evaluation import statistics
 from hmt_qa.evaluation.asking import LACKING, OF_EACH_LENGTH, OF_EACH_QUESTION, PLAIN, Asker, Way
+from hmt_qa.evaluation.closely import read_closely
 from hmt_qa.evaluation.corpora import DevelopmentSet, development_sets
 from hmt_qa.evaluation.decoding import decode
 from hmt_qa.evaluation.encoding import ContextEncoder
@@ -16,7 +17,7 @@ from hmt_qa.evaluation.figures import HEADLINE, POOLED, Figure, Results
 from hmt_qa.evaluation.options import Options
 from hmt_qa.evaluation.plan import ANSWERS_LIMIT, QUICK, Plan, plan
 from hmt_qa.evaluation.recalling import recall_cells
-from hmt_qa.evaluation.retrieval import hybrid, search_keywords
+from hmt_qa.evaluation.retrieval import hybrid_shares, search_keywords
 from hmt_qa.evaluation.scoring import exact_match, f1
 from hmt_qa.evaluation.selection import Cell, cells
 from hmt_qa.evaluation.subjects import Subject
@@ -100,7 +101,7 @@ def askers_of(subject: Subject, made: Sequence[Cell], contexts: dict[str, str], 
     ids = [[subject.ids(asked.question.text) for asked in cell.asked] for cell in made]
     recalled = recall_cells(subject.model, made, ids, batching=subject.batching)
     return [
-        Asker(subject, cell, of, hybrid(of, search_keywords(cell), trust), contexts, options.seed)
+        Asker(subject, cell, of, hybrid_shares(of, search_keywords(cell), trust), contexts, options.seed)
         for cell, of in zip(made, recalled, strict=True)
         if cell.asked
     ]
@@ -125,20 +126,43 @@ def ask(subject: Subject, wanted: Sequence[tuple[Asker, Way, int]]) -> Table:
         for place in range(len(asker.cell.asked))
         if way not in LACKING or LACKING[place % 2] is way
     ]
-    refusing = subject.format.unanswerable
-    stops = [*subject.format.stop, *([] if refusing is None else [refusing])]
-    decoded = decode(
-        subject.model,
-        [asker.prompt(place, way) for asker, way, _, place in places],
-        max_new_tokens=ANSWER_TOKENS,
-        stop_ids=stops,
-        batching=subject.batching,
-    )
+    written = _written(subject, [(asker, way, place) for asker, way, _, place in places])
     table: Table = defaultdict(list)
-    for (asker, way, length, place), new in zip(places, decoded, strict=True):
+    for (asker, way, length, place), new in zip(places, written, strict=True):
         said = _first_answer(subject, new) if way in PLAIN else new
         table[asker.cell.name, length, way.value].append(_said(subject, said, asker.cell.asked[place].question.answers))
     return dict(table)
+
+
+def _written(subject: Subject, places: Sequence[tuple[Asker, Way, int]]) -> list[Sequence[int]]:
+    """Tokens of each answer, as the product writes them: closely read where the model's confidence was measured."""
+    closely = _closely(subject, places)
+    others = [number for number in range(len(places)) if number not in closely]
+    prompts = [asker.prompt(place, way) for asker, way, place in (places[number] for number in others)]
+    decoded = decode(
+        subject.model,
+        prompts,
+        max_new_tokens=ANSWER_TOKENS,
+        stop_ids=subject.format.ends,
+        batching=subject.batching,
+    )
+    found = closely | dict(zip(others, decoded, strict=True))
+    return [found[number] for number in range(len(places))]
+
+
+def _closely(subject: Subject, places: Sequence[tuple[Asker, Way, int]]) -> dict[int, Sequence[int]]:
+    """By the number of its place; what is less confident than the model's threshold says nothing."""
+    judge, refusal = subject.engine.confidence, subject.format.unanswerable
+    if judge is None or refusal is None:
+        return {}
+    posed = {
+        number: one for number, (asker, way, place) in enumerate(places) if (one := asker.posed(place, way)) is not None
+    }
+    written = read_closely(subject, list(posed.values()), refusal=refusal)
+    return {
+        number: one.ids if one.signs is not None and judge.of(one.signs) >= judge.threshold else ()
+        for number, one in zip(posed, written, strict=True)
+    }
 
 
 def _first_answer(subject: Subject, new: Sequence[int]) -> list[int]:

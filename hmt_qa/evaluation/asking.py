@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import islice
 
 from torch import Tensor
 
-from hmt_qa.evaluation.decoding import Prompt
 from hmt_qa.evaluation.recalling import Recalled
 from hmt_qa.evaluation.scoring import normalised
 from hmt_qa.evaluation.selection import Asked, Cell
 from hmt_qa.evaluation.subjects import Subject
+from hmt_qa.model.prompts import Prompt
+from hmt_qa.stretches import Source
+from hmt_qa.writers.close_reading import Posed
 
 PARAGRAPH_CHARACTERS = 3_200  # of a long context, round its evidence: as the base was trained and measured
 
@@ -47,25 +49,33 @@ PLAIN = (Way.PLAIN_NOTHING, Way.PLAIN_PARAGRAPH)
 
 @dataclass(frozen=True, slots=True)
 class Asker:
-    """Makes the prompts of one cell. rankings: the hybrid ones. contexts: texts by the contexts' ids."""
+    """Makes the prompts of one cell. shares: of the hybrid rankings, in their order. contexts: texts by their ids."""
 
     subject: Subject
     cell: Cell
     recalled: Sequence[Recalled]
-    rankings: Sequence[Sequence[int]]
+    shares: Sequence[Mapping[int, float]]
     contexts: dict[str, str]
     seed: int
 
     def prompt(self, place: int, way: Way) -> Prompt:
-        """The prompt of the cell's question number `place`."""
-        asked = self.cell.asked[place]
-        passages = list(islice(self._passages(place, asked, way), self._most))
-        ids = self.subject.format.build(passages, self.subject.ids(asked.question.text))
+        """The prompt of the cell's question number `place`, all of its passages read together."""
+        ids = self.subject.format.build([source.token_ids for source in self._sources(place, way)], self._ids(place))
         return Prompt(self._memory(place, way), tuple(ids))
 
-    @property
-    def _most(self) -> int:
-        return int(self.subject.engine.config.evidence_passages)
+    def posed(self, place: int, way: Way) -> Posed | None:
+        """The same for a close reader; None where there is nothing to read closely."""
+        sources, memory_MD = self._sources(place, way), self._memory(place, way)
+        if not sources or memory_MD is None:
+            return None
+        return Posed(question_ids=self._ids(place), prompt_MD=memory_MD, sources=sources)
+
+    def _ids(self, place: int) -> list[int]:
+        return self.subject.ids(self.cell.asked[place].question.text)
+
+    def _sources(self, place: int, way: Way) -> list[Source]:
+        most = int(self.subject.engine.config.evidence_passages)
+        return list(islice(self._passages(place, self.cell.asked[place], way), most))
 
     def _memory(self, place: int, way: Way) -> Tensor | None:
         if way in PLAIN:
@@ -74,31 +84,47 @@ class Asker:
             return self.subject.model.memory.initial_memory_MD
         return self.recalled[place].prompt_MD
 
-    def _passages(self, place: int, asked: Asked, way: Way) -> Iterator[Sequence[int]]:
-        segments = self.cell.documents[asked.document].segments
+    def _passages(self, place: int, asked: Asked, way: Way) -> Iterator[Source]:
+        shares = self.shares[place]
         if way is Way.EVIDENCE:
-            yield from (segments[number].token_ids for number in self.rankings[place])
+            yield from (self._source(asked.document, number, share) for number, share in shares.items())
         elif way is Way.GOLD_SEGMENT:
-            yield from (segments[number].token_ids for number in asked.gold)
+            yield from (self._source(asked.document, number, 1 / len(asked.gold)) for number in asked.gold)
         elif way in {Way.GOLD_PARAGRAPH, Way.PLAIN_PARAGRAPH}:
             yield self._paragraph(asked)
         elif way is Way.LACKING_NEAR:
-            others = dict.fromkeys([*self.rankings[place], *(segment.number for segment in segments)])
-            yield from self._lacking(asked, asked.document, [number for number in others if number not in asked.gold])
+            segments = self.cell.documents[asked.document].segments
+            others = dict.fromkeys([*shares, *(segment.number for segment in segments)])
+            lacking = self._lacking(asked, asked.document, [number for number in others if number not in asked.gold])
+            yield from (self._source(asked.document, number, shares.get(number, 0.0)) for number in lacking)
         elif way is Way.LACKING_FAR:
             yield from self._far(place, asked)
 
-    def _paragraph(self, asked: Asked) -> list[int]:
+    def _source(self, document: int, number: int, share: float) -> Source:
+        segment = self.cell.documents[document].segments[number]
+        return Source(
+            document=self.cell.documents[document].name,
+            start=segment.char_start,
+            text=segment.text,
+            token_ids=segment.token_ids,
+            share=share,
+        )
+
+    def _paragraph(self, asked: Asked) -> Source:
         """The question's own context; of a long one, what stands round the evidence."""
         text = self.contexts[asked.question.context]
         start, end = asked.question.spans[0]
         if len(text) > PARAGRAPH_CHARACTERS:
             first = max(0, min((start + end - PARAGRAPH_CHARACTERS) // 2, start, len(text) - PARAGRAPH_CHARACTERS))
             text = text[first : first + PARAGRAPH_CHARACTERS]
-        return list(self.subject.engine.encode(text.strip()).ids)
+        ids = self.subject.engine.encode(text.strip()).ids
+        return Source(document=asked.question.context, start=0, text=text.strip(), token_ids=ids, share=1.0)
 
-    def _far(self, place: int, asked: Asked) -> Iterator[Sequence[int]]:
-        """Segments at random, of another document where there is one, else far from the evidence in this one."""
+    def _far(self, place: int, asked: Asked) -> Iterator[Source]:
+        """Segments at random, of another document where there is one, else far from the evidence in this one.
+
+        They count as if they were the places found: nothing but their text says that they lack the answer.
+        """
         rng = random.Random(f"{self.seed} {place}")  # noqa: S311 (repeatable, not secret)
         others = [number for number in range(len(self.cell.documents)) if number != asked.document]
         document = rng.choice(others) if others else asked.document
@@ -107,13 +133,15 @@ class Asker:
         near = (
             {number + step for number in asked.gold for step in range(-4, 5)} if document == asked.document else set()
         )
-        return self._lacking(asked, document, [number for number in numbers if number not in near])
+        lacking = self._lacking(asked, document, [number for number in numbers if number not in near])
+        found = self.shares[place].values()
+        return (self._source(document, number, share) for number, share in zip(lacking, found, strict=False))
 
-    def _lacking(self, asked: Asked, document: int, numbers: Sequence[int]) -> Iterator[Sequence[int]]:
+    def _lacking(self, asked: Asked, document: int, numbers: Sequence[int]) -> Iterator[int]:
         """Those segments in which none of the answers is written."""
         answers = [f" {normalised(answer)} " for answer in asked.question.answers if normalised(answer)]
         for number in numbers:
             segment = self.cell.documents[document].segments[number]
             text = f" {normalised(segment.text)} "
             if not any(answer in text for answer in answers):
-                yield segment.token_ids
+                yield number

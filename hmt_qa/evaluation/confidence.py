@@ -12,23 +12,20 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from hmt_qa.confidence import FILE, Confidence, Signs
-from hmt_qa.errors import FileMissing
+from hmt_qa.errors import FileMissing, InvalidCheckpoint
 from hmt_qa.evaluation import calibration, statistics
 from hmt_qa.evaluation.answers import askers_of, short_answers
 from hmt_qa.evaluation.asking import Asker, Way
+from hmt_qa.evaluation.closely import read_closely
 from hmt_qa.evaluation.corpora import DevelopmentSet, development_sets
-from hmt_qa.evaluation.decoding import decode
 from hmt_qa.evaluation.encoding import ContextEncoder
 from hmt_qa.evaluation.figures import POOLED, Figure, Results
 from hmt_qa.evaluation.options import Options
 from hmt_qa.evaluation.plan import LENGTHS, plan
 from hmt_qa.evaluation.reliability_picture import draw
-from hmt_qa.evaluation.retrieval import best_shares, search_keywords
 from hmt_qa.evaluation.scoring import f1
 from hmt_qa.evaluation.selection import Asked, Cell, cells
 from hmt_qa.evaluation.subjects import Subject
-from hmt_qa.model.odds import odds_of
-from hmt_qa.writers.memory import ANSWER_TOKENS
 
 CONFIDENCE_LIMIT = 400  # questions, each asked twice
 RIGHT = 0.5  # F1
@@ -38,13 +35,16 @@ COVERAGES = (0.25, 0.5, 0.75, 1.0)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judged:
-    """One answer: what the reader thought, whether its own mark refused, whether there was an answer to be had."""
+    """One answer: what its reader thought (None where it said nothing), and whether there was one to be had."""
 
     group: str
-    signs: Signs
-    refused: bool
+    signs: Signs | None
     right: bool
     answerable: bool
+
+    def passes(self, confidence: Confidence, threshold: float) -> bool:
+        """Whether the answer would be given."""
+        return self.signs is not None and confidence.of(self.signs) >= threshold
 
 
 def evaluate(options: Options) -> Results:
@@ -64,9 +64,9 @@ def evaluate(options: Options) -> Results:
             subject=options.model,
             remedy="Fit it first, on questions set apart from training: hmt-qa eval confidence --fit.",
         )
-    given = [one for one in judged if not one.refused]
+    given = _given(judged)
     if options.picture is not None:
-        bins = calibration.reliability(*_pairs(given, confidence))
+        bins = calibration.reliability(*_pairs(judged, confidence))
         options.picture.write_text(draw(bins, threshold=confidence.threshold), encoding="utf-8")
     groups = dict.fromkeys(one.group for one in judged)
     figures = [
@@ -95,22 +95,32 @@ def judge(subject: Subject, options: Options) -> list[Judged]:
             seed=options.seed,
         )
     ]
-    return [one for asker in askers_of(subject, made, _contexts(sets), options) for one in _judged(asker)]
+    refusal = _refusal(subject)
+    return [one for asker in askers_of(subject, made, _contexts(sets), options) for one in _judged(asker, refusal)]
+
+
+def _refusal(subject: Subject) -> int:
+    if subject.format.unanswerable is None:
+        raise InvalidCheckpoint(
+            f"{subject.engine.model_id} has no mark for a question that is not answered.",
+            subject=subject.engine.model_id,
+            remedy="Train it first: hmt-qa train answers.",
+        )
+    return subject.format.unanswerable
 
 
 def fitted(judged: Sequence[Judged]) -> Confidence:
     """The regression over the answers given, and a threshold that keeps KEPT of the right ones."""
-    given = [one for one in judged if not one.refused]
-    weights, bias = calibration.fit([one.signs.numbers for one in given], [one.right for one in given])
+    given = _given(judged)
+    weights, bias = calibration.fit([signs.numbers for signs, _ in given], [is_right for _, is_right in given])
     raw = Confidence(weights=weights, bias=bias, threshold=0.0)
-    right = [raw.of(one.signs) for one in given if one.right]
+    right = [raw.of(signs) for signs, is_right in given if is_right]
     return replace(raw, threshold=float(np.quantile(right, 1 - KEPT)) if right else 0.0)
 
 
 def figures_of(group: str, judged: Sequence[Judged], confidence: Confidence, options: Options) -> Iterator[Figure]:
     """Of one set, or of all: curves over the answers given, and what the threshold does beside the model's own mark."""
-    given = [one for one in judged if not one.refused]
-    confidences, right = _pairs(given, confidence)
+    confidences, right = _pairs(judged, confidence)
 
     def figure(method: str, metric: str, estimate: statistics.Estimate) -> Figure:
         return Figure(group=group, length=0, method=method, metric=metric, estimate=estimate)
@@ -126,9 +136,9 @@ def figures_of(group: str, judged: Sequence[Judged], confidence: Confidence, opt
         yield figure(span, "right", statistics.Estimate(one.right, np.nan, np.nan, one.count))
         yield figure(span, "confidence", statistics.Estimate(one.confidence, np.nan, np.nan, one.count))
     for share, risk in _covered(calibration.risks(confidences, right)):
-        yield figure(f"coverage {share:g}", "risk", statistics.Estimate(risk, np.nan, np.nan, len(given)))
-    for method, threshold in (("own mark alone", 0.0), ("with threshold", confidence.threshold)):
-        kept = [not one.refused and confidence.of(one.signs) >= threshold for one in judged]
+        yield figure(f"coverage {share:g}", "risk", statistics.Estimate(risk, np.nan, np.nan, len(confidences)))
+    for method, threshold in (("without threshold", 0.0), ("with threshold", confidence.threshold)):
+        kept = [one.passes(confidence, threshold) for one in judged]
         counted = {
             "wrong of answered": [not one.right for one, is_kept in zip(judged, kept, strict=True) if is_kept],
             "right kept": [is_kept for one, is_kept in zip(judged, kept, strict=True) if one.right],
@@ -150,27 +160,14 @@ def _with_strangers(cell: Cell) -> Cell:
     return replace(cell, asked=(*cell.asked, *strangers))
 
 
-def _judged(asker: Asker) -> Iterator[Judged]:
+def _judged(asker: Asker, refusal: int) -> Iterator[Judged]:
     subject = asker.subject
-    refusal = subject.format.unanswerable
-    prompts = [asker.prompt(place, Way.EVIDENCE) for place in range(len(asker.cell.asked))]
-    decoded = decode(
-        subject.model,
-        prompts,
-        max_new_tokens=ANSWER_TOKENS,
-        stop_ids=subject.format.ends,
-        batching=subject.batching,
-    )
-    shares = best_shares(asker.recalled, search_keywords(asker.cell), subject.keyword_trust)
-    for asked, prompt, new, share in zip(asker.cell.asked, prompts, decoded, shares, strict=True):
-        if prompt.memory_MD is None:
-            raise AssertionError("evidence is read with what the memory recalls")
-        odds = odds_of(subject.model, prompt.memory_MD[None], prompt.ids, new, refusal=refusal)
-        text = _text(subject, new)
+    posed = [one for place in range(len(asker.cell.asked)) if (one := asker.posed(place, Way.EVIDENCE)) is not None]
+    for asked, written in zip(asker.cell.asked, read_closely(subject, posed, refusal=refusal), strict=True):
+        text = _text(subject, written.ids)
         yield Judged(
             group=asker.cell.name,
-            signs=Signs(refusal=odds.refusal, log_probabilities=odds.log_probabilities, share=share),
-            refused=not text,
+            signs=written.signs if text else None,
             right=_is_answerable(asked) and f1(text, asked.question.answers) >= RIGHT,
             answerable=_is_answerable(asked),
         )
@@ -180,16 +177,22 @@ def _is_answerable(asked: Asked) -> bool:
     return bool(asked.gold)
 
 
-def _text(subject: Subject, new: Sequence[int]) -> str:
-    """What is answered; nothing where the model refused."""
-    if subject.format.unanswerable in new:
+def _text(subject: Subject, ids: Sequence[int]) -> str:
+    """What is answered; nothing where the model came to refuse."""
+    if subject.format.unanswerable in ids:
         return ""
-    kept = [token for token in new if token not in subject.format.stop]
+    kept = [token for token in ids if token not in subject.format.stop]
     return str(subject.tokenizer.decode(kept, skip_special_tokens=True)).strip()
 
 
-def _pairs(given: Sequence[Judged], confidence: Confidence) -> tuple[list[float], list[bool]]:
-    return [confidence.of(one.signs) for one in given], [one.right for one in given]
+def _given(judged: Sequence[Judged]) -> list[tuple[Signs, bool]]:
+    """Of the answers given what their reader thought, and whether they are right."""
+    return [(one.signs, one.right) for one in judged if one.signs is not None]
+
+
+def _pairs(judged: Sequence[Judged], confidence: Confidence) -> tuple[list[float], list[bool]]:
+    given = _given(judged)
+    return [confidence.of(signs) for signs, _ in given], [is_right for _, is_right in given]
 
 
 def _covered(risks_N: calibration.Floats) -> Iterator[tuple[float, float]]:

@@ -8,27 +8,14 @@ Shapes: B prompts · T tokens of the longest · M memories a segment · D hidden
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import takewhile
 from typing import Any, cast
 
 import torch
-from torch import Tensor
 
 from hmt_qa.evaluation.lockstep import Batching
-from hmt_qa.model import backbone
 from hmt_qa.model.hmt import HMTForCausalLM
-
-
-@dataclass(frozen=True, slots=True)
-class Prompt:
-    """`[P ; E(ids)]`, or `E(ids)` alone where memory_MD is None: the plain backbone."""
-
-    memory_MD: Tensor | None
-    ids: tuple[int, ...]
-
-    def __len__(self) -> int:
-        return len(self.ids) + (0 if self.memory_MD is None else len(self.memory_MD))
+from hmt_qa.model.prompts import Prompt, left_padded
 
 
 def decode(
@@ -65,7 +52,7 @@ def _batches(
 def _batch(
     model: HMTForCausalLM, prompts: Sequence[Prompt], max_new_tokens: int, stop_ids: Sequence[int]
 ) -> list[list[int]]:
-    embeds_BTD, mask_BT = _left_padded(model, prompts)
+    embeds_BTD, mask_BT = left_padded(model, prompts)
     ids_BN = cast(Any, model.backbone).generate(
         inputs_embeds=embeds_BTD,
         attention_mask=mask_BT,
@@ -75,19 +62,6 @@ def _batch(
         pad_token_id=stop_ids[0],
     )
     return [_ended(row, stop_ids) for row in ids_BN.tolist()]
-
-
-def _left_padded(model: HMTForCausalLM, prompts: Sequence[Prompt]) -> tuple[Tensor, Tensor]:
-    width = max(map(len, prompts))
-    rows = []
-    for prompt in prompts:
-        embeds_TD = backbone.embed(model.backbone, torch.tensor(prompt.ids, device=model.device))
-        if prompt.memory_MD is not None:
-            embeds_TD = torch.cat([prompt.memory_MD.to(embeds_TD.dtype), embeds_TD])
-        rows.append(torch.nn.functional.pad(embeds_TD, (0, 0, width - len(prompt), 0)))
-    starts_B = torch.tensor([width - len(prompt) for prompt in prompts], device=model.device)
-    mask_BT = (torch.arange(width, device=model.device) >= starts_B[:, None]).long()
-    return torch.stack(rows), mask_BT
 
 
 def _ended(row: list[int], stop_ids: Sequence[int]) -> list[int]:

@@ -132,12 +132,14 @@ def search_keywords(cell: Cell) -> list[dict[int, float]]:
 
 def hybrid(recalled: Sequence[Recalled], words: Sequence[Mapping[int, float]], trust: float) -> list[list[int]]:
     """The product's ranking for each question."""
-    return [_joined(one.weights, scores, trust) for one, scores in zip(recalled, words, strict=True)]
+    return [list(of) for of in hybrid_shares(recalled, words, trust)]
 
 
-def best_shares(recalled: Sequence[Recalled], words: Sequence[Mapping[int, float]], trust: float) -> list[float]:
-    """The share of the best place for each question, as in `hybrid`."""
-    return [max(_shares(one.weights, scores, trust).values()) for one, scores in zip(recalled, words, strict=True)]
+def hybrid_shares(
+    recalled: Sequence[Recalled], words: Sequence[Mapping[int, float]], trust: float
+) -> list[dict[int, float]]:
+    """The product's ranking for each question, with each place's share among all that were proposed."""
+    return [_best(_shares(one.weights, scores, trust)) for one, scores in zip(recalled, words, strict=True)]
 
 
 def _shares(weights: Sequence[float], words: Mapping[int, float], trust: float) -> dict[int, float]:
@@ -147,9 +149,13 @@ def _shares(weights: Sequence[float], words: Mapping[int, float], trust: float) 
 
 
 def _joined(weights: Sequence[float], words: Mapping[int, float], trust: float) -> list[int]:
-    """The CANDIDATES best of them."""
-    shares = _shares(weights, words, trust)
-    return sorted(shares, key=lambda segment: (-shares[segment], segment))[:CANDIDATES]
+    return list(_best(_shares(weights, words, trust)))
+
+
+def _best(shares: Mapping[int, float]) -> dict[int, float]:
+    """The CANDIDATES best of them, in order."""
+    ordered = sorted(shares, key=lambda segment: (-shares[segment], segment))[:CANDIDATES]
+    return {segment: shares[segment] for segment in ordered}
 
 
 def _swept(trust: float) -> str:

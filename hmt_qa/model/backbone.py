@@ -12,7 +12,7 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
-from transformers import AutoModelForCausalLM, LogitsProcessor, PreTrainedConfig, PreTrainedModel
+from transformers import AutoModelForCausalLM, PreTrainedConfig, PreTrainedModel
 from transformers.generation.streamers import BaseStreamer
 
 _taken_over: ContextVar[tuple[nn.Module, Callable[[Tensor], Tensor]] | None] = ContextVar("taken_over", default=None)
@@ -94,7 +94,6 @@ def generate(
     streamer: BaseStreamer | None = None,
     repetition_penalty: float = 1.0,
     stopping: Any = None,
-    listener: LogitsProcessor | None = None,
 ) -> Tensor:
     """Greedy continuation of a prompt given as embeddings; returns the new ids, (new,), without the prompt."""
     ids_1T = cast(Any, model).generate(
@@ -107,6 +106,5 @@ def generate(
         repetition_penalty=repetition_penalty,
         streamer=streamer,
         stopping_criteria=stopping,
-        logits_processor=[] if listener is None else [listener],
     )
     return cast(Tensor, ids_1T[0])

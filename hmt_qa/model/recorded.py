@@ -14,7 +14,7 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor
-from transformers import LogitsProcessor, StaticCache
+from transformers import StaticCache
 
 from hmt_qa.model import backbone
 from hmt_qa.model.capturing import Capture
@@ -94,7 +94,6 @@ class RecordedWriter:
         *,
         max_new_tokens: int,
         stop_ids: Sequence[int],
-        listener: LogitsProcessor | None,
         otherwise: Callable[[], Generator[int]],
     ) -> Generator[int]:
         """Token ids as they come, a stop id included; by `otherwise` where it is too long or another is written."""
@@ -103,19 +102,15 @@ class RecordedWriter:
             yield from otherwise()
             return
         try:
-            yield from self._written(embeds_1TD, max_new_tokens, stop_ids, listener)
+            yield from self._written(embeds_1TD, max_new_tokens, stop_ids)
         finally:
             self._free.release()
 
-    def _written(
-        self, embeds_1TD: Tensor, most: int, stop_ids: Sequence[int], listener: LogitsProcessor | None
-    ) -> Generator[int]:
+    def _written(self, embeds_1TD: Tensor, most: int, stop_ids: Sequence[int]) -> Generator[int]:
         run = self._begin(embeds_1TD)
         for _ in range(most):
             with torch.inference_mode():
                 run()
-                if listener is not None:
-                    listener(cast(Any, None), self._scores_1V)
                 token = int(self._token_1)
             yield token
             if token in stop_ids:

@@ -14,19 +14,23 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Passage:
-    """A recalled segment and where it stands: the title of its document and the page it begins on."""
+    """A recalled segment and where it stands: the title of its document and the page it begins on.
+
+    share: of its place among all proposed, 0 to 1.
+    """
 
     title: str
     page: int
     segment: StoredSegment
+    share: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """One question with all there is to answer it from.
 
-    earlier: the turn of a conversation that the question goes with. share: of the best place, among all proposed.
-    passages: best first; none in memory mode. prompt_1MD: what the memory recalls, (1, M, D), of use to its own model.
+    earlier: the turn of a conversation that the question goes with. passages: best first; none in memory mode.
+    prompt_1MD: what the memory recalls, (1, M, D), of use to its own model.
     """
 
     question: str
@@ -35,7 +39,6 @@ class Request:
     prompt_1MD: Tensor
     mode: Mode
     earlier: Turn | None = None
-    share: float = 0.0
 
 
 class Unanswerable(Exception):

@@ -25,7 +25,7 @@ class ScriptedEngine(LocalEngine):
     asked: Sequence[int] = ()
     closed = False
 
-    def generate(self, prompt_1MD, ids, *, max_new_tokens, stop_ids, listener=None) -> Generator[int]:
+    def generate(self, prompt_1MD, ids, *, max_new_tokens, stop_ids) -> Generator[int]:
         assert isinstance(prompt_1MD, torch.Tensor)
         assert prompt_1MD.shape == (1, 2, self.config.hidden_size)
         self.asked, self.closed = list(ids), False

@@ -4,10 +4,11 @@ import pytest
 import torch
 
 from hmt_qa.engine import LocalEngine
-from hmt_qa.evaluation.decoding import Prompt, decode
+from hmt_qa.evaluation.decoding import decode
 from hmt_qa.evaluation.lockstep import Batching
 from hmt_qa.model import backbone
 from hmt_qa.model.hmt import HMTForCausalLM
+from hmt_qa.model.prompts import Prompt
 
 
 def prompts(model: HMTForCausalLM, vocabulary: int) -> list[Prompt]:

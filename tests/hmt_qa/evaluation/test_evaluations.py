@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from hmt_qa.confidence import FILE, Confidence
 from hmt_qa.engine import LocalEngine
 from hmt_qa.errors import FileMissing
 from hmt_qa.evaluation.__main__ import main
@@ -98,12 +99,23 @@ def test_confidence_is_fitted_beside_the_weights_drawn_and_measured(options: Opt
     report = run(What.CONFIDENCE, replace(own, fit=True))
     assert report.results.sizes["asked"] == 2 * (14 + 4)  # of its own document, and of another
     assert 0 <= figure(report, "confidence", "ece") <= 1
-    assert figure(report, "own mark alone", "unanswerable accuracy") <= figure(
+    assert figure(report, "without threshold", "unanswerable accuracy") <= figure(
         report, "with threshold", "unanswerable accuracy"
     )
     assert (tmp_path / "curve.svg").read_text().startswith("<svg")
     again = run(What.CONFIDENCE, own)
     assert figure(again, "confidence", "aurc") == figure(report, "confidence", "aurc")
+
+
+def test_answers_of_a_model_with_a_confidence_are_those_its_writer_would_give(options: Options, tmp_path: Path) -> None:
+    folder = tmp_path / options.model.name
+    shutil.copytree(options.model, folder)
+    engine = LocalEngine(folder, device="cpu", dtype="float32")
+    never = Confidence(weights=(0.0,) * 5, bias=0.0, threshold=1.0)
+    never.write(folder / FILE, fingerprint=engine.checkpoint.fingerprint)
+    report = run(What.ANSWERS, replace(options, model=folder, limit=8, lengths=(60,), baselines=()))
+    assert figure(report, "evidence", "refused", group="squad_v1_dev", length=60) == 1
+    assert figure(report, "memory", "refused", group="squad_v1_dev", length=60) < 1
 
 
 def test_gold_passages_hold_the_answer_and_lacking_ones_do_not(options: Options, engine: LocalEngine) -> None:

@@ -9,7 +9,6 @@ import torch
 
 from hmt_qa.model import backbone
 from hmt_qa.model.hmt import Segments
-from hmt_qa.model.odds import Overheard
 from hmt_qa.model.recorded import LONGEST_PROMPT, RecordedSummary, RecordedWriter
 from tests.hmt_qa.models import tiny_hmt
 
@@ -26,11 +25,9 @@ def made(family: str, device: str):
     return tiny_hmt(family, backbone={"max_position_embeddings": 4096}).double().to(device)
 
 
-def usual(model, embeds_1TD, most=12, stop_ids=NEVER, listener=None) -> list[int]:
+def usual(model, embeds_1TD, most=12, stop_ids=NEVER) -> list[int]:
     with torch.inference_mode():
-        ids = backbone.generate(
-            model.backbone, embeds_1TD, max_new_tokens=most, stop_ids=stop_ids, pad_id=0, listener=listener
-        )
+        ids = backbone.generate(model.backbone, embeds_1TD, max_new_tokens=most, stop_ids=stop_ids, pad_id=0)
     return ids.tolist()
 
 
@@ -39,8 +36,8 @@ def never() -> Generator[int]:
     yield
 
 
-def write(writer: RecordedWriter, embeds_1TD, *, most=12, stop_ids=NEVER, listener=None, otherwise=never):
-    return writer.write(embeds_1TD, max_new_tokens=most, stop_ids=stop_ids, listener=listener, otherwise=otherwise)
+def write(writer: RecordedWriter, embeds_1TD, *, most=12, stop_ids=NEVER, otherwise=never):
+    return writer.write(embeds_1TD, max_new_tokens=most, stop_ids=stop_ids, otherwise=otherwise)
 
 
 @pytest.mark.parametrize("device", DEVICES)
@@ -53,17 +50,6 @@ def test_answers_are_the_greedy_ones_whatever_was_written_before(family, device)
         torch.manual_seed(length)
         embeds_1TD = torch.randn(1, length, 32, dtype=torch.double).to(device)
         assert list(write(writer, embeds_1TD)) == usual(model, embeds_1TD), length
-
-
-@pytest.mark.parametrize("device", DEVICES)
-def test_what_is_overheard_is_what_the_usual_way_lets_hear(device):
-    model = made("qwen3", device)
-    embeds_1TD = torch.randn(1, 40, 32, dtype=torch.double).to(device)
-    one, other = Overheard(5), Overheard(5)
-    usual(model, embeds_1TD, listener=one)
-    list(write(RecordedWriter(model), embeds_1TD, listener=other))
-    assert other.odds.refusal == pytest.approx(one.odds.refusal, rel=1e-5)
-    assert other.odds.log_probabilities == pytest.approx(one.odds.log_probabilities, rel=1e-5)
 
 
 def test_an_answer_ends_at_a_stop_id_which_it_yields():
