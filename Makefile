@@ -50,7 +50,7 @@ demo: install
 
 bench: install browser
 	$(BIN)/python benchmarks/spine.py
-	$(BIN)/python benchmarks/recall.py
+	$(BIN)/hmt-qa bench recall
 	$(BIN)/python benchmarks/parsing.py
 	$(BIN)/python benchmarks/unchanged.py
 	$(BIN)/python benchmarks/together.py

@@ -50,8 +50,9 @@ def _measured(given: argparse.Namespace) -> Report:
         lengths = tuple(given.lengths or ask.Sizes().lengths)
         return ask.ask(engine, ask.Sizes(lengths=lengths, context=not given.alone))
     if given.what == "recall":
-        sizes_of_memory = recall.Sizes(rows=tuple(given.lengths or recall.Sizes().rows))
-        return recall.measure_recall(engine.machine.device, sizes_of_memory)
+        device = engine.machine.device
+        rows = given.lengths or (recall.Sizes().rows if device.type == "cuda" else recall.ROWS_ON_CPU)
+        return recall.measure_recall(device, recall.Sizes(rows=tuple(rows)))
     return scale.scale(engine, scale.Sizes(lengths=tuple(given.lengths or scale.Sizes().lengths)))
 
 

@@ -22,6 +22,7 @@ from hmt_qa.bench.report import Report
 from hmt_qa.bench.step import measure_step
 from hmt_qa.errors import BenchmarkRefused
 
+ROWS_ON_CPU = (1_000, 10_000, 100_000)
 BARRED_ROWS = 1_000_000  # the size the project's two bars are about
 TOLERANCES = {torch.float32: 1e-5, torch.float16: 1e-3, torch.bfloat16: 8e-3}
 WEIGHTS_TOLERANCE = 1e-3  # of the largest weight
