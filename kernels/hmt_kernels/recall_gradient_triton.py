@@ -1,7 +1,7 @@
 """The gradient of a recall as one Triton kernel that reads the memories once; imported only where Triton is wanted.
 
 Shapes: B questions (or documents) · N memory rows, padded · D hidden size · S splits.
-Tiles, as in `recall_triton`: ROWS of N · PIECES of SPAN are the WIDTH that covers D.
+Tiles: ROWS of N · WIDTH covers D.
 
 With weights w, prompt p = Σ w v and gradients dp, dw of the results: a row's score has the gradient
 `w (dp · v + dw - δ)`, where δ = dp · p + Σ w dw is one number a memory. So nothing waits for a sum over all rows.
@@ -38,7 +38,6 @@ def _gradient_kernel(  # type: ignore[no-untyped-def]  # noqa: PLR0917  # a laun
     scale_stride,
     HIDDEN: tl.constexpr,
     WIDTH: tl.constexpr,
-    SPAN: tl.constexpr,
     ROWS: tl.constexpr,
     STAGES: tl.constexpr,
     SCALED: tl.constexpr,
@@ -53,31 +52,30 @@ def _gradient_kernel(  # type: ignore[no-untyped-def]  # noqa: PLR0917  # a laun
     first = split * share
     last = tl.minimum(first + share, rows)
 
-    PIECES: tl.constexpr = WIDTH // SPAN
-    columns_PS = tl.arange(0, PIECES)[:, None] * SPAN + tl.arange(0, SPAN)[None, :]
-    inside_PS = columns_PS < HIDDEN
+    columns_W = tl.arange(0, WIDTH)
+    inside_W = columns_W < HIDDEN
     slots_R = tl.arange(0, ROWS)
-    offsets_PS = memory * HIDDEN + columns_PS
-    query_PS = tl.load(query_ptr + offsets_PS, mask=inside_PS, other=0.0).to(tl.float32)
-    prompt_gradient_PS = tl.load(prompt_gradient_ptr + offsets_PS, mask=inside_PS, other=0.0).to(tl.float32)
+    offsets_W = memory * HIDDEN + columns_W
+    query_W = tl.load(query_ptr + offsets_W, mask=inside_W, other=0.0).to(tl.float32)
+    prompt_gradient_W = tl.load(prompt_gradient_ptr + offsets_W, mask=inside_W, other=0.0).to(tl.float32)
     delta = tl.load(deltas_ptr + memory)
-    tile_RPS = slots_R.to(tl.int64)[:, None, None] * row_stride + columns_PS[None, :, :]
-    gradients_RPS = slots_R[:, None, None] * HIDDEN + columns_PS[None, :, :]
+    tile_RW = slots_R.to(tl.int64)[:, None] * row_stride + columns_W[None, :]
+    gradients_RW = slots_R[:, None] * HIDDEN + columns_W[None, :]
     memories_ptr += memory * memory_stride + first.to(tl.int64) * row_stride
     memories_gradient_ptr += (memory * padded_rows + first) * HIDDEN
     scales_ptr += memory * scales_stride
     weights_ptr += memory * padded_rows
     weights_gradient_ptr += memory * padded_rows
 
-    query_gradient_RPS = tl.zeros([ROWS, PIECES, SPAN], tl.float32)
+    query_gradient_RW = tl.zeros([ROWS, WIDTH], tl.float32)
     for start in tl.range(first, last, ROWS, num_stages=STAGES):
         rows_R = start + slots_R
         inside_R = rows_R < last
         valid_R = inside_R & (rows_R < count)
-        values_RPS = tl.load(memories_ptr + tile_RPS, mask=valid_R[:, None, None] & inside_PS[None, :, :], other=0.0)
-        values_RPS = values_RPS.to(tl.float32)
+        values_RW = tl.load(memories_ptr + tile_RW, mask=valid_R[:, None] & inside_W[None, :], other=0.0)
+        values_RW = values_RW.to(tl.float32)
         weights_R = tl.load(weights_ptr + rows_R, mask=valid_R, other=0.0)
-        gained_R = tl.sum(tl.sum(values_RPS * prompt_gradient_PS[None, :, :], axis=1), axis=1)
+        gained_R = tl.sum(values_RW * prompt_gradient_W[None, :], axis=1)
         if SCALED:
             scales_R = tl.load(scales_ptr + rows_R.to(tl.int64) * scale_stride, mask=valid_R, other=0.0)
             gained_R *= scales_R
@@ -85,20 +83,19 @@ def _gradient_kernel(  # type: ignore[no-untyped-def]  # noqa: PLR0917  # a laun
             gained_R += tl.load(weights_gradient_ptr + rows_R, mask=valid_R, other=0.0)
         scores_gradient_R = weights_R * (gained_R - delta)
         if TO_MEMORIES:
-            towards_RPS = weights_R[:, None, None] * prompt_gradient_PS[None, :, :]
-            towards_RPS += scores_gradient_R[:, None, None] * query_PS[None, :, :]
-            towards_RPS = towards_RPS.to(memories_gradient_ptr.dtype.element_ty)
-            mask_RPS = inside_R[:, None, None] & inside_PS[None, :, :]
-            tl.store(memories_gradient_ptr + gradients_RPS, towards_RPS, mask=mask_RPS)
+            towards_RW = weights_R[:, None] * prompt_gradient_W[None, :] + scores_gradient_R[:, None] * query_W[None, :]
+            towards_RW = towards_RW.to(memories_gradient_ptr.dtype.element_ty)
+            mask_RW = inside_R[:, None] & inside_W[None, :]
+            tl.store(memories_gradient_ptr + gradients_RW, towards_RW, mask=mask_RW)
         if SCALED:
             scores_gradient_R *= scales_R
-        query_gradient_RPS += scores_gradient_R[:, None, None] * values_RPS
+        query_gradient_RW += scores_gradient_R[:, None] * values_RW
         memories_ptr += ROWS * row_stride
         memories_gradient_ptr += ROWS * HIDDEN
 
     place = memory * splits + split
-    query_gradient_PS = tl.sum(query_gradient_RPS, axis=0)
-    tl.store(queries_gradient_ptr + place * HIDDEN + columns_PS, query_gradient_PS, mask=inside_PS)
+    query_gradient_W = tl.sum(query_gradient_RW, axis=0)
+    tl.store(queries_gradient_ptr + place * HIDDEN + columns_W, query_gradient_W, mask=inside_W)
 
 
 @torch.library.custom_op("hmt::recall_gradient", mutates_args=())

@@ -1,14 +1,14 @@
 """Memory recall in two Triton kernels that read the memories once; imported only where Triton is wanted.
 
 Shapes: B questions (or documents) · N memory rows, padded · D hidden size · S splits.
-Tiles: ROWS of N · PIECES of SPAN, which a warp loads at once, are the WIDTH that covers D.
+Tiles: ROWS of N · WIDTH covers D.
 
 A memory is split over S programs, so that one long memory keeps the whole device busy. Each leaves the maximum, the sum
 and the mix of an online softmax over its rows, and the raw scores. A second, small kernel joins the splits and makes
 weights of the scores: N numbers, little beside the N x D of the memories.
 
-Each row of a tile keeps a softmax of its own, joined once at the end, and lies in one warp: inside the loop no warp
-waits for another's numbers. Rows of a flat tile would be laid across warps; so they are cut into pieces.
+Each row of a tile keeps a softmax of its own, joined once at the end: one softmax a tile would make all warps of a
+program wait for its maximum in every tile.
 """
 
 from __future__ import annotations
@@ -42,7 +42,6 @@ def _split_kernel(  # type: ignore[no-untyped-def]  # noqa: PLR0917  # a launch 
     HIDDEN: tl.constexpr,
     WIDTH: tl.constexpr,
     ROWS: tl.constexpr,
-    SPAN: tl.constexpr,
     STAGES: tl.constexpr,
     SCALED: tl.constexpr,
 ):
@@ -54,11 +53,10 @@ def _split_kernel(  # type: ignore[no-untyped-def]  # noqa: PLR0917  # a launch 
     first = split * share
     last = tl.minimum(first + share, count)
 
-    PIECES: tl.constexpr = WIDTH // SPAN
-    columns_PS = tl.arange(0, PIECES)[:, None] * SPAN + tl.arange(0, SPAN)[None, :]
+    columns_W = tl.arange(0, WIDTH)
     slots_R = tl.arange(0, ROWS)
-    query_PS = tl.load(query_ptr + memory * HIDDEN + columns_PS, mask=columns_PS < HIDDEN, other=0.0).to(tl.float32)
-    tile_RPS = slots_R.to(tl.int64)[:, None, None] * row_stride + columns_PS[None, :, :]
+    query_W = tl.load(query_ptr + memory * HIDDEN + columns_W, mask=columns_W < HIDDEN, other=0.0).to(tl.float32)
+    tile_RW = slots_R.to(tl.int64)[:, None] * row_stride + columns_W[None, :]
     memories_ptr += memory * memory_stride + first.to(tl.int64) * row_stride
     scales_ptr += memory * scales_stride
     scores_ptr += memory * padded_rows
@@ -66,16 +64,16 @@ def _split_kernel(  # type: ignore[no-untyped-def]  # noqa: PLR0917  # a launch 
     # Finite, so that a row slot or a split without rows makes no NaN.
     top_R = tl.full([ROWS], LOWEST, tl.float32)
     total_R = tl.zeros([ROWS], tl.float32)
-    mix_RPS = tl.zeros([ROWS, PIECES, SPAN], tl.float32)
+    mix_RW = tl.zeros([ROWS, WIDTH], tl.float32)
     for start in tl.range(first, last, ROWS, num_stages=STAGES):
         rows_R = start + slots_R
         valid_R = rows_R < last
         # Masked lanes are never read, so NaN in padding cannot enter.
-        mask_RPS = valid_R[:, None, None]
+        mask_RW = valid_R[:, None]
         if HIDDEN != WIDTH:
-            mask_RPS = mask_RPS & (columns_PS < HIDDEN)[None, :, :]
-        values_RPS = tl.load(memories_ptr + tile_RPS, mask=mask_RPS, other=0.0).to(tl.float32)
-        scores_R = tl.sum(tl.sum(values_RPS * query_PS[None, :, :], axis=1), axis=1)
+            mask_RW = mask_RW & (columns_W < HIDDEN)[None, :]
+        values_RW = tl.load(memories_ptr + tile_RW, mask=mask_RW, other=0.0).to(tl.float32)
+        scores_R = tl.sum(values_RW * query_W[None, :], axis=1)
         if SCALED:
             scales_R = tl.load(scales_ptr + rows_R.to(tl.int64) * scale_stride, mask=valid_R, other=0.0)
             scores_R *= scales_R
@@ -88,7 +86,7 @@ def _split_kernel(  # type: ignore[no-untyped-def]  # noqa: PLR0917  # a launch 
         total_R = total_R * shrink_R + shares_R
         if SCALED:
             shares_R *= scales_R
-        mix_RPS = mix_RPS * shrink_R[:, None, None] + shares_R[:, None, None] * values_RPS
+        mix_RW = mix_RW * shrink_R[:, None] + shares_R[:, None] * values_RW
         top_R = new_top_R
         memories_ptr += ROWS * row_stride
 
@@ -97,8 +95,8 @@ def _split_kernel(  # type: ignore[no-untyped-def]  # noqa: PLR0917  # a launch 
     place = memory * splits + split
     tl.store(tops_ptr + place, top)
     tl.store(totals_ptr + place, tl.sum(total_R * factors_R, axis=0))
-    mix_PS = tl.sum(mix_RPS * factors_R[:, None, None], axis=0)
-    tl.store(mixes_ptr + place * HIDDEN + columns_PS, mix_PS, mask=columns_PS < HIDDEN)
+    mix_W = tl.sum(mix_RW * factors_R[:, None], axis=0)
+    tl.store(mixes_ptr + place * HIDDEN + columns_W, mix_W, mask=columns_W < HIDDEN)
 
 
 @triton.jit(do_not_specialize=["padded_rows", "splits"])  # type: ignore[untyped-decorator]

@@ -39,7 +39,6 @@ def tiling(memories_BND: Tensor) -> Tiling:
 def launching(memories_BND: Tensor, scales_BN: Tensor | None, cut: Tiling) -> dict[str, int]:
     """What every kernel that goes through memories is told of how they lie and how they are cut."""
     hidden = memories_BND.shape[2]
-    width = triton.next_power_of_2(hidden)
     scales_stride, scale_stride = (0, 0) if scales_BN is None else scales_BN.stride()
     return {
         "memory_stride": memories_BND.stride(0),
@@ -47,8 +46,7 @@ def launching(memories_BND: Tensor, scales_BN: Tensor | None, cut: Tiling) -> di
         "scales_stride": scales_stride,
         "scale_stride": scale_stride,
         "HIDDEN": hidden,
-        "WIDTH": width,
-        "SPAN": min(width, 512 // memories_BND.element_size()),  # 32 threads of 16 bytes each
+        "WIDTH": triton.next_power_of_2(hidden),
         "ROWS": cut.rows,
         "STAGES": cut.stages,
         "SCALED": scales_BN is not None,

@@ -10,7 +10,6 @@ triton = pytest.importorskip("triton", reason="triton has no wheel for this plat
 
 H100 = ("cuda", 90, 32)
 TILE = {"HIDDEN": 512, "WIDTH": 512, "ROWS": 8, "STAGES": 4}
-SPANS = {"fp32": 128, "bf16": 256, "fp8e4nv": 512}  # what a warp loads at once
 NUMBERS = {"counts_ptr": "*i64", "padded_rows": "i32", "splits": "i32", "memory_stride": "i64"}
 
 
@@ -18,9 +17,7 @@ NUMBERS = {"counts_ptr": "*i64", "padded_rows": "i32", "splits": "i32", "memory_
 def test_recall_loads_16_bytes_at_once_with_tiles_in_flight(dtype: str) -> None:
     from hmt_kernels.recall_triton import _split_kernel
 
-    built = build(
-        _split_kernel, {"memories_ptr": f"*{dtype}"}, TILE | {"SPAN": SPANS[dtype], "SCALED": dtype == "fp8e4nv"}
-    )
+    built = build(_split_kernel, {"memories_ptr": f"*{dtype}"}, TILE | {"SCALED": dtype == "fp8e4nv"})
     loads = [line for line in built.asm["ptx"].splitlines() if "cp.async.cg.shared.global" in line]
     assert loads
     assert all(", 0x10," in line for line in loads)
@@ -62,11 +59,7 @@ def test_the_gradient_builds(dtype: str) -> None:
     from hmt_kernels.recall_gradient_triton import _gradient_kernel
 
     pointers = {"memories_ptr": f"*{dtype}", "memories_gradient_ptr": f"*{dtype}"}
-    build(
-        _gradient_kernel,
-        pointers,
-        TILE | {"SPAN": SPANS[dtype], "SCALED": False, "OF_WEIGHTS": True, "TO_MEMORIES": True},
-    )
+    build(_gradient_kernel, pointers, TILE | {"SCALED": False, "OF_WEIGHTS": True, "TO_MEMORIES": True})
 
 
 def build(kernel: Any, types: dict[str, str], constants: dict[str, object], *, warps: int = 4) -> Any:
