@@ -33,7 +33,8 @@ HmtQaError
 ├── ModelProblem
 │   ├── ModelMissing            no checkpoint at this place
 │   ├── InvalidCheckpoint       files present, contents wrong
-│   └── ModelTooLarge           the model does not fit the memory of this machine
+│   ├── ModelTooLarge           the model does not fit the memory of this machine
+│   └── BenchmarkRefused        what would be timed does not compute what it should, or not on this machine
 ├── ClusterUnusable             Ray is not installed, not there, or cannot share the library
 ├── ReaderProblem               the chosen reader cannot write the answer
 │   ├── ReaderUnknown           no reader by this name, or what it needs is missing

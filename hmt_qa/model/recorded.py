@@ -77,7 +77,6 @@ class RecordedWriter:
         self._prompt_1PD = torch.zeros(1, LONGEST_PROMPT, hidden, dtype=model.dtype, device=device)
         self._length_1 = torch.ones(1, dtype=torch.long, device=device)
         self._token_1 = torch.zeros(1, dtype=torch.long, device=device)
-        self._scores_1V = torch.zeros(1, cast(Any, config).vocab_size, dtype=model.dtype, device=device)
         self._places_C = torch.arange(self._places, device=device)
         self._prefills: dict[int, Capture] = {}
         self._step = Capture(self._decode, device)
@@ -157,8 +156,7 @@ class RecordedWriter:
         return cast(Tensor, output.last_hidden_state)
 
     def _choose(self, hidden_1D: Tensor) -> None:
-        self._scores_1V.copy_(backbone.logits(self._model.backbone, hidden_1D))
-        self._token_1.copy_(self._scores_1V.argmax(dim=-1))
+        self._token_1.copy_(backbone.logits(self._model.backbone, hidden_1D).argmax(dim=-1))
 
     def _at(self, length_1: Tensor) -> None:
         """Have the cache go on at this place."""
