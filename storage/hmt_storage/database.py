@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, event
 from sqlalchemy.engine import URL, make_url
+from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from hmt_qa.errors import LibraryUnusable
 from hmt_storage.border import library_errors
@@ -29,6 +31,7 @@ class Database(ABC):
         self.closed = False
         with library_errors(place):
             self._engine = self._make_engine()
+        event.listen(self._engine, "checkin", self._returned)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -55,6 +58,11 @@ class Database(ABC):
         """Close the pooled connections."""
         self.closed = True
         self._engine.dispose()
+
+    def _returned(self, connection: DBAPIConnection | None, _entry: ConnectionPoolEntry) -> None:
+        """A connection that another thread still had when the rest were closed."""
+        if self.closed and connection is not None:
+            connection.close()
 
     @abstractmethod
     def version(self) -> str:

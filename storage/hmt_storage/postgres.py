@@ -93,6 +93,7 @@ class PostgresDatabase(Database):
         server = connection.info.server_version // 10_000
         encoding = connection.info.parameter_status("server_encoding")
         if server < OLDEST or encoding != "UTF8":
+            connection.close()
             raise LibraryUnusable(
                 f"{self.place} is PostgreSQL {server} with the encoding {encoding}.",
                 subject=self.place,

@@ -185,3 +185,11 @@ def test_a_schema_of_another_program_is_left_alone(postgres_url, tmp_path):
     engine.dispose()
     with pytest.raises(LibraryUnusable, match="another program"):
         SqlLibrary.open(tmp_path, url=postgres_url)
+
+
+def test_a_connection_that_comes_back_after_the_library_was_closed_is_closed_too(postgres_url, tmp_path):
+    library = SqlLibrary.open(tmp_path, url=postgres_url)
+    with library._database.read() as connection:
+        driver = connection.connection.dbapi_connection
+        library.close()
+    assert driver.closed
