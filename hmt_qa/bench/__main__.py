@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from hmt_qa.bench import scale
 from hmt_qa.bench.report import Report
 from hmt_qa.bench.shapes import SHAPES, ShapedEngine
 from hmt_qa.engine import LocalEngine
@@ -31,12 +32,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if given.out:
         given.out.parent.mkdir(parents=True, exist_ok=True)
         given.out.write_text(report.as_json() + "\n", encoding="utf-8")
+    if given.picture:
+        given.picture.write_text(scale.picture(report), encoding="utf-8")
     sys.stdout.write(report.as_json() + "\n" if given.json else report.table())
     return 0
 
 
 def _measured(given: argparse.Namespace) -> Report:
-    from hmt_qa.bench import ask, ingest, recall, replicas, scale
+    from hmt_qa.bench import ask, ingest, recall, replicas
 
     place = {"device": given.device, "dtype": given.dtype}
     engine = ShapedEngine(given.model, given.shape, **place) if given.shape else LocalEngine(given.model, **place)
@@ -70,6 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--alone", action="store_true", help="without the baselines")
     parser.add_argument("--minilm", type=Path, help="folder of all-MiniLM-L6-v2; by default the installed package's")
     parser.add_argument("--json", action="store_true", help="one JSON object on standard output and nothing else")
+    parser.add_argument("--picture", type=Path, help="scale: also draw time and memory against length there, as SVG")
     parser.add_argument("--out", type=Path, help="also write the JSON there")
     return parser
 

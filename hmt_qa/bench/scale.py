@@ -9,9 +9,16 @@ from time import perf_counter
 import torch
 
 from hmt_qa.bench.documents import random_document
+from hmt_qa.bench.length_picture import draw
 from hmt_qa.bench.limits import drain, measure_limits, this_machine
 from hmt_qa.bench.report import Report
 from hmt_qa.engine import LocalEngine
+
+DRAWN = {
+    "reading": "seconds of reading",
+    "memory rows": "MB of memory rows, stored",
+    "peak on the device": "MB on the device, at most",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +44,16 @@ def scale(engine: LocalEngine, sizes: Sizes) -> Report:
     least = min((length for length in peaks if length >= min(100_000, sizes.lengths[-1])), default=sizes.lengths[0])
     report.add("device memory, longest against 100k", peaks[sizes.lengths[-1]] / peaks[least], "times", bar=1.05)
     return report
+
+
+def picture(report: Report) -> str:
+    """Time and memory of a report's lengths, drawn."""
+    curves: dict[str, dict[int, float]] = {name: {} for name in DRAWN.values()}
+    for figure in report.figures:
+        length, _, what = figure.name.partition(" tokens: ")
+        if what in DRAWN:
+            curves[DRAWN[what]][int(length.replace(",", ""))] = figure.value
+    return draw(curves)
 
 
 def _read(engine: LocalEngine, length: int) -> tuple[float, int]:

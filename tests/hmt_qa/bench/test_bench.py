@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from xml.etree import ElementTree
 
 import pytest
 import torch
@@ -90,6 +91,10 @@ def test_scale_counts_the_rows_of_each_length(engine):
     values = {figure.name: figure.value for figure in report.figures}
     segments = -(-700 // engine.segment_length)
     assert values["700 tokens: memory rows"] == pytest.approx(segments * engine.hidden * 4 / 1e6)
+    drawn = ElementTree.fromstring(scale.picture(report))  # noqa: S314 (our own)
+    assert len(drawn.findall("{*}circle")) == 3 * 2
+    lines = [element.text for element in drawn.findall("{*}text")]
+    assert set(scale.DRAWN.values()) < set(lines)
 
 
 def test_the_command_prints_json_alone_where_asked(capsys, tmp_path):
