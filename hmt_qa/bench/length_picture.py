@@ -24,10 +24,11 @@ def draw(curves: Mapping[str, Mapping[int, float]]) -> str:
     ) + "".join(
         f'<text x="{MARGIN - 6}" y="{up.at(power) + 4}" text-anchor="end">{10.0**power:g}</text>' for power in up.powers
     )
-    whole_width, whole_height = WIDTH + 4 * MARGIN, HEIGHT + 2 * MARGIN
+    whole_width, whole_height = WIDTH + 2 * MARGIN, HEIGHT + 2 * MARGIN
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {whole_width} {whole_height}" style="{_STYLE}" '
-        f'role="img" aria-label="Time and memory against length"><rect width="{whole_width}" height="{whole_height}" fill="#fff"/>'
+        f'role="img" aria-label="Time and memory against length">'
+        f'<rect width="{whole_width}" height="{whole_height}" fill="#fff"/>'
         f'<path d="M{MARGIN} {MARGIN}V{MARGIN + HEIGHT}H{MARGIN + WIDTH}" stroke="#222" fill="none"/>{lines}{ticks}'
         f'<text x="{MARGIN + WIDTH / 2}" y="{whole_height - 14}" text-anchor="middle">tokens</text></svg>\n'
     )
@@ -49,6 +50,5 @@ def _line(name: str, curve: Mapping[int, float], across: _Axis, up: _Axis, colou
     points = [(across.at(log10(length)), up.at(log10(value))) for length, value in sorted(curve.items())]
     path = "M" + "L".join(f"{left} {top}" for left, top in points)
     dots = "".join(f'<circle cx="{left}" cy="{top}" r="3" fill="{colour}"/>' for left, top in points)
-    last_left, last_top = points[-1]
-    label = f'<text x="{last_left + 8}" y="{last_top + 4}" fill="{colour}">{name}</text>'
+    label = f'<text x="{MARGIN + 8}" y="{16 * (1 + _COLOURS.index(colour))}" fill="{colour}">{name}</text>'
     return f'<path d="{path}" stroke="{colour}" fill="none"/>{dots}{label}'
