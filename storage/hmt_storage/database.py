@@ -31,7 +31,6 @@ class Database(ABC):
         self.closed = False
         with library_errors(place):
             self._engine = self._make_engine()
-        event.listen(self._engine, "checkin", self._returned)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -57,12 +56,9 @@ class Database(ABC):
     def close(self) -> None:
         """Close the pooled connections."""
         self.closed = True
+        pool = self._engine.pool
         self._engine.dispose()
-
-    def _returned(self, connection: DBAPIConnection | None, _entry: ConnectionPoolEntry) -> None:
-        """A connection that another thread still had when the rest were closed."""
-        if self.closed and connection is not None:
-            connection.close()
+        event.listen(pool, "checkin", _close)  # those that another thread still has
 
     @abstractmethod
     def version(self) -> str:
@@ -132,3 +128,8 @@ def make_home(home: Path) -> None:
             subject=str(home),
             remedy="Choose another with --home or HMT_QA_HOME.",
         ) from error
+
+
+def _close(connection: DBAPIConnection | None, _entry: ConnectionPoolEntry) -> None:
+    if connection is not None:
+        connection.close()
