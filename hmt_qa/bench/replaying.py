@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 
 import torch
 
-from hmt_qa.bench.limits import REPEATS, WARMING, drain, median_seconds
+from hmt_qa.bench.limits import REPEATS, WARMING, median_seconds
+from hmt_qa.model.capturing import record
 
 CALLS = 10  # at least, of those timed together on a GPU: to launch a graph takes ten microseconds and more
 CACHES = 4  # what is read in turns is so many times the second-level cache: none of it is still there
@@ -35,23 +36,9 @@ def seconds_a_call(
         for call in calls:
             call()
 
-    run = _recorded(calls, device) if on_gpu and recorded else one_by_one
+    run = record(one_by_one) if on_gpu and recorded else one_by_one
     timed = _median_on_gpu(run, repeats) if on_gpu else median_seconds(run, device, repeats)
     return timed / len(calls)
-
-
-def _recorded(calls: Sequence[Callable[[], object]], device: torch.device) -> Callable[[], object]:
-    aside = torch.cuda.Stream(device)
-    aside.wait_stream(torch.cuda.current_stream(device))
-    with torch.cuda.stream(aside):
-        calls[0]()  # compiles and chooses kernels, which a graph must not record
-    torch.cuda.current_stream(device).wait_stream(aside)
-    drain(device)
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        for call in calls:
-            call()
-    return graph.replay
 
 
 def _median_on_gpu(run: Callable[[], object], repeats: int) -> float:

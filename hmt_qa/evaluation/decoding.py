@@ -8,14 +8,13 @@ Shapes: B prompts · T tokens of the longest · M memories a segment · D hidden
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import takewhile
 from typing import Any, cast
 
 import torch
 
 from hmt_qa.evaluation.lockstep import Batching
 from hmt_qa.model.hmt import HMTForCausalLM
-from hmt_qa.model.prompts import Prompt, left_padded
+from hmt_qa.model.prompts import Prompt, ended, left_padded
 
 
 def decode(
@@ -61,9 +60,4 @@ def _batch(
         eos_token_id=list(stop_ids),
         pad_token_id=stop_ids[0],
     )
-    return [_ended(row, stop_ids) for row in ids_BN.tolist()]
-
-
-def _ended(row: list[int], stop_ids: Sequence[int]) -> list[int]:
-    kept = list(takewhile(lambda token: token not in stop_ids, row))
-    return row[: len(kept) + 1]
+    return [list(ended(row, stop_ids)) for row in ids_BN.tolist()]

@@ -38,3 +38,9 @@ def left_padded(model: HMTForCausalLM, prompts: Sequence[Prompt]) -> tuple[Tenso
     starts_B = torch.tensor([width - len(prompt) for prompt in prompts], device=model.device)
     mask_BT = (torch.arange(width, device=model.device) >= starts_B[:, None]).long()
     return torch.stack(rows), mask_BT
+
+
+def ended(ids: Sequence[int], stop_ids: Sequence[int]) -> tuple[int, ...]:
+    """An answer's ids up to its first stop id, which is part of it; what a batch pads it with is not."""
+    end = next((place for place, token in enumerate(ids, 1) if token in stop_ids), len(ids))
+    return tuple(ids[:end])

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from hmt_qa.model.hmt import HMTForCausalLM
-from hmt_qa.model.prompts import Prompt, left_padded
+from hmt_qa.model.prompts import Prompt, ended, left_padded
 
 Ids = Sequence[int]
 
@@ -62,7 +62,7 @@ class SideBySide:
         )
         first_BV = written.logits[0].float().log_softmax(dim=-1)
         begun = [
-            Begun(_ended(ids, stop_ids), rather)
+            Begun(ended(ids, stop_ids), rather)
             for ids, rather in zip(written.sequences.tolist(), first_BV[:, refusal].exp().tolist(), strict=True)
         ]
         return cls(model, tuple(begun), written.past_key_values, mask_BT, first_BV)
@@ -112,8 +112,3 @@ class SideBySide:
         prompt_BS = pad(self.mask_BT.bool(), (0, written))
         prompt_BQS = prompt_BS[:, None].expand(-1, owner_BQ.shape[1], -1)
         return torch.cat([prompt_BQS, own_BQQ], dim=-1)[:, None]
-
-
-def _ended(ids: Ids, stop_ids: Ids) -> tuple[int, ...]:
-    end = next((place for place, token in enumerate(ids, 1) if token in stop_ids), len(ids))
-    return tuple(ids[:end])

@@ -7,15 +7,14 @@ from __future__ import annotations
 
 import io
 import json
-import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hmt_ingest.sandbox import errand
 from hmt_ingest.sandbox.limits import impose
-from hmt_ingest.sandbox.starting import environment
 from hmt_qa.errors import NoPicture
 from hmt_qa.types import ParsingLimits
 
@@ -40,21 +39,13 @@ class Order:
 def picture(order: Order) -> bytes:
     """The page as PNG, at most `WIDEST` pixels on its longer side; raises `NoPicture`."""
     try:
-        done = subprocess.run(
-            [sys.executable, "-P", "-m", "hmt_ingest.picturing"],
-            input=json.dumps(asdict(order)).encode(),
-            capture_output=True,
-            check=True,
-            timeout=SECONDS,
-            env=environment(),
-        )
-    except (subprocess.SubprocessError, OSError) as problem:
+        return errand.run("hmt_ingest.picturing", asdict(order), seconds=SECONDS)
+    except errand.ErrandFailed as problem:
         raise NoPicture(
             f"Page {order.page} of {Path(order.path).name} could not be drawn.",
             subject=order.path,
             remedy="Read the page's text instead.",
         ) from problem
-    return done.stdout
 
 
 def draw(order: Order) -> bytes:

@@ -8,15 +8,14 @@ A stranger's ignore pattern may take for ever to match, and a zip's directory al
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from hmt_ingest.registry import installed_readers
+from hmt_ingest.sandbox import errand
 from hmt_ingest.sandbox.limits import impose
-from hmt_ingest.sandbox.starting import environment
 from hmt_ingest.suitability import Suitability
 from hmt_ingest.unpacking import MOST_BYTES, Unfit, unpack
 from hmt_ingest.walk import Found, Walk
@@ -52,17 +51,9 @@ def tree(order: Order) -> Tree:
     """What the order's folder holds, unpacked where that is asked for; raises `TreeRefused`."""
     name = Path(order.archive or order.folder).name
     try:
-        done = subprocess.run(
-            [sys.executable, "-P", "-m", "hmt_ingest.trees"],
-            input=json.dumps(asdict(order)).encode(),
-            capture_output=True,
-            check=True,
-            timeout=SECONDS,
-            env=environment(),
-        )
-    except (subprocess.SubprocessError, OSError) as problem:
+        said = json.loads(errand.run("hmt_ingest.trees", asdict(order), seconds=SECONDS))
+    except errand.ErrandFailed as problem:
         raise _refused(name, "took too much memory or time to look through") from problem
-    said = json.loads(done.stdout)
     if "unfit" in said:
         raise _refused(name, said["unfit"])
     return Tree(**said)

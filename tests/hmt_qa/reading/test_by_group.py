@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from hmt_qa.engine import LocalEngine
+from hmt_qa.model.capturing import Capture
 from hmt_qa.types import Segment
 from tests.hmt_qa.model.literal import read_literally
 from tests.hmt_qa.models import random_segments, segments_of
@@ -78,6 +79,22 @@ def test_company_and_place_in_a_pass_change_no_bit(checkpoint, device, rows):
     for _ in range(2):
         with engine.together(len(many)) as lanes, ThreadPoolExecutor(lanes.count, initializer=lanes.join) as threads:
             assert list(threads.map(lambda segments: read(engine, segments), many)) == alone
+
+
+def test_trial_runs_before_a_pass_is_recorded_leave_no_trace(checkpoint, monkeypatch):
+    segments = random_segments(11, seed=4)
+    expected = read(LocalEngine(checkpoint, device="cpu", dtype="float32", rows=2), segments)
+    tried: list[Capture] = []
+
+    def prepare(self: Capture) -> None:
+        if self not in tried:  # as on a GPU, where a graph is recorded after some runs
+            tried.append(self)
+            for _ in range(3):
+                self._work()
+
+    monkeypatch.setattr(Capture, "prepare", prepare)
+    assert read(LocalEngine(checkpoint, device="cpu", dtype="float32", rows=2), segments) == expected
+    assert len(tried) == 1
 
 
 def test_a_document_that_is_given_up_leaves_nothing_behind(checkpoint):
