@@ -24,12 +24,8 @@ class GroupReader:
 
     @property
     def setting(self) -> str:
-        """What a memory's last bits depend on here."""
-        from hmt_qa.model.fused import KINDS
-
-        on_gpu = self._engine.machine.device.type == "cuda"
-        fused = on_gpu and getattr(self._engine.config.backbone_config, "model_type", "") in KINDS
-        return f" rows={self.rows}" + (" fused" if fused else "")
+        """What a memory's last bits depend on here; on a GPU the weights are loaded to know it."""
+        return f" rows={self.rows}" + (" fused" if self._engine.fused is not None else "")
 
     def read(self, segments: Iterable[Segment], *, committed: int, tail: bytes) -> Iterator[tuple[Segment, bytes]]:
         """See `hmt_qa.ports.MemoryReader.read`.
